@@ -1,0 +1,86 @@
+"""The `ratchet` command: each verb parses its arguments, calls one library function and prints what it returns."""
+
+import importlib
+import sys
+from collections.abc import Sequence
+
+import click
+
+from ratchet import __version__
+from ratchet.errors import DEFECT_EXIT_CODE, USAGE_EXIT_CODE, InputError
+
+# verb -> (module of ratchet.cli that holds it, one line of help): known without importing it, so that --help is quick
+VERBS = {
+    "validate": "Check a problem file before anything learns from it.",
+    "sample": "Draw n attempts a problem from a checkpoint.",
+    "grade": "Grade attempts against the problems' answers.",
+    "select": "Choose the examples that the next iteration learns from.",
+    "train": "One training iteration: checkpoint in, checkpoint out.",
+    "evaluate": "Turn graded attempts into a capability profile.",
+    "gate": "Decide whether a checkpoint may be promoted.",
+    "log": "Log a checkpoint and its profile in MLflow.",
+    "run": "A whole self-improvement run on this machine.",
+    "pipeline": "Compile the pipelines for Kubeflow.",
+    "quickstart": "Make the quickstart's own problems and base model.",
+}
+
+
+class _LazyGroup(click.Group):
+    """A group that imports a verb's module when the verb is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in VERBS:
+            return None
+        command = getattr(importlib.import_module(f"ratchet.cli.{cmd_name}"), cmd_name)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(VERBS.items()))
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="ratchet")
+def cli() -> None:
+    """Self-improvement loops for language models that cannot slip back.
+
+    Every command explains itself: `ratchet gate --help`.
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command; user errors end as one line and exit code 64, defects of Ratchet as 70."""
+    sys.exit(run(arguments))
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """The exit code of the command, after its errors have been rendered."""
+    try:
+        result = cli.main(args=None if arguments is None else list(arguments), standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except InputError as error:
+        return _fail(str(error), USAGE_EXIT_CODE)
+    except click.ClickException as error:
+        return _fail(_usage_line(error), USAGE_EXIT_CODE)
+    except (click.Abort, KeyboardInterrupt):
+        return _fail("stopped; the same command goes on where this one was", 130)
+    except Exception:
+        import traceback
+
+        traceback.print_exc()
+        return _fail("this is a defect of Ratchet, please report it with the lines above", DEFECT_EXIT_CODE)
+
+
+def _usage_line(error: click.ClickException) -> str:
+    context = getattr(error, "ctx", None)
+    hint = f" (see '{context.command_path} --help')" if context is not None else ""
+    return " ".join(error.format_message().split()) + hint
+
+
+def _fail(line: str, code: int) -> int:
+    click.echo(f"ratchet: {line}", err=True)
+    return code

@@ -1,0 +1,23 @@
+"""The errors that a user can cause and mend; `ratchet.cli` renders each once, as one line."""
+
+from pathlib import Path
+
+USAGE_EXIT_CODE = 64
+DEFECT_EXIT_CODE = 70
+
+
+class InputError(Exception):
+    """Something handed to Ratchet can't be read as what it should be: what was found, where, what was expected, what next."""
+
+    def __init__(self, found: str, *, expected: str, where: str | Path = "", line: int | None = None, next: str = "") -> None:
+        self.found = found
+        self.where = f"{where}:{line}" if line is not None else str(where)
+        self.expected = expected
+        self.next = next
+        super().__init__(found)
+
+    def __str__(self) -> str:
+        """The whole error in one line: `where: found; expected …; next`."""
+        parts = [f"{self.where}: {self.found}" if self.where else self.found, f"expected {self.expected}"]
+        line = "; ".join(part for part in (*parts, self.next) if part)
+        return "".join(character if character.isprintable() else " " for character in line)

@@ -1,0 +1,50 @@
+"""Which checkpoint is it? A digest of the files that decide what a model answers."""
+
+import hashlib
+from pathlib import Path
+
+from ratchet.errors import InputError
+from ratchet.storage import file_digest
+
+TOKENIZER_FILES = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "tokenizer.model",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.json",
+    "vocab.txt",
+    "merges.txt",
+    "chat_template.jinja",
+    "chat_template.json",
+)
+CONFIG_FILES = ("config.json", "generation_config.json")  # other settings over the same weights answer otherwise
+
+
+def checkpoint_digest(folder: Path) -> str:
+    """SHA-256 over the names and contents of weight, tokenizer and configuration files, stable under file order."""
+    weights = require_checkpoint(folder)
+    named = (folder / name for name in (*TOKENIZER_FILES, *CONFIG_FILES))
+    files = sorted({*weights, *(path for path in named if path.is_file())})
+    whole = hashlib.sha256()
+    for path in files:
+        whole.update(f"{path.name}\0{file_digest(path)}\n".encode())
+    return "sha256:" + whole.hexdigest()
+
+
+def require_checkpoint(folder: Path) -> list[Path]:
+    """The weight files of a checkpoint folder; refused where it has no configuration or no safetensors weights."""
+    if not folder.is_dir():
+        raise InputError("no such folder", where=folder, expected="a Hugging Face checkpoint folder")
+    weights = sorted(folder.glob("*.safetensors"))
+    if not weights:
+        pickled = sorted(path.name for pattern in ("*.bin", "*.pt", "*.pth") for path in folder.glob(pattern))
+        raise InputError(
+            f"only pickled weights ({pickled[0]})" if pickled else "no weights",
+            where=folder,
+            expected="*.safetensors files (pickled weights can run code and are never loaded)",
+            next="save the model with save_pretrained()",
+        )
+    if not (folder / "config.json").is_file():
+        raise InputError("no config.json", where=folder, expected="a Hugging Face checkpoint folder")
+    return weights

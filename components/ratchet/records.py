@@ -1,0 +1,83 @@
+"""The records that steps hand to each other (contract, section 1).
+
+Inside Ratchet they are frozen dataclasses; `ratchet.storage` reads and writes them as JSONL or Parquet and checks what
+comes from outside.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["numeric", "math", "choice", "exact", "code"]
+Split = Literal["train", "eval", "ood"]
+Outcome = Literal["correct", "incorrect", "ungradable", "error"]
+FinishReason = Literal["stop", "length"]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One problem; `id` is unique within its `suite`."""
+
+    id: str
+    prompt: str
+    answer: str
+    suite: str = "default"
+    kind: Kind = "numeric"
+    split: Split = "train"
+    group: str | None = None
+    cluster: str | None = None
+    concepts: tuple[str, ...] = ()
+    solution: str | None = None
+    tests: str | None = None
+    entry_point: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One attempt of a model at a problem: what it wrote and why it stopped."""
+
+    problem_id: str
+    suite: str
+    attempt: int
+    text: str
+    finish_reason: FinishReason
+    tokens: int
+    logprob: float
+
+
+@dataclass(frozen=True, slots=True)
+class Grade:
+    """The outcome of one attempt: a failure of the machinery is `error` and never a wrong answer."""
+
+    problem_id: str
+    suite: str
+    attempt: int
+    outcome: Outcome
+    answer: str | None
+    reason: str | None = None
+    confidence: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A sample and its grade in one row: the interchange format, and what the gate pairs on."""
+
+    problem_id: str
+    outcome: Outcome
+    suite: str = "default"
+    attempt: int = 0
+    text: str | None = None
+    answer: str | None = None
+    confidence: float | None = None
+    group: str | None = None
+    cluster: str | None = None
+    concepts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One text to learn from: a prompt and the completion wanted."""
+
+    problem_id: str
+    suite: str
+    prompt: str
+    completion: str

@@ -1,0 +1,86 @@
+"""Steps that survive being killed: a result appears whole or not at all, and a second start goes on where the first was.
+
+A step works in `<out>.partial` and renames it to `<out>` when it is done. `step.json` holds what the result was made
+from; a folder made from something else is never reused or overwritten. A lock keeps two processes from working on one
+result: the second waits, then finds it done.
+"""
+
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ratchet.errors import InputError
+from ratchet.storage import read_json, write_json
+
+STAMP = "step.json"
+
+
+def run_step(out: Path, made_from: Mapping[str, Any], work: Callable[[Path], None]) -> Path:
+    """`out`, after `work(partial)` has filled it, or at once where a result made from the same things is there."""
+    wanted = json.loads(json.dumps(dict(made_from), allow_nan=False))
+    partial = out.with_name(out.name + ".partial")
+    with _locked(out):
+        if out.exists():
+            _require_same(out, wanted)
+            return out
+        if (partial / STAMP).exists():
+            _require_same(partial, wanted)
+        partial.mkdir(parents=True, exist_ok=True)
+        write_json(partial / STAMP, wanted)
+        work(partial)
+        partial.rename(out)
+    return out
+
+
+@contextmanager
+def placed(workspace: str, name: str, artifact: str) -> Iterator[Path]:
+    """Where a pipeline step writes its result: `<workspace>/<name>`, copied to the artifact's path when the step is done.
+
+    The workspace outlives a run that is killed, the artifact's path (new in every run of a pipeline) does not.
+    """
+    out = Path(workspace, name)
+    yield out
+    publish(out, Path(artifact))
+
+
+def publish(out: Path, artifact: Path) -> None:
+    """Copy a result to `artifact`, as hard links where the file system can."""
+    shutil.rmtree(artifact, ignore_errors=True)
+    shutil.copytree(out, artifact, copy_function=_link_or_copy)
+
+
+def _link_or_copy(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
+
+
+@contextmanager
+def _locked(out: Path) -> Iterator[None]:
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with (out.parent / f".{out.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _require_same(folder: Path, wanted: Mapping[str, Any]) -> None:
+    if not (folder / STAMP).is_file():
+        raise InputError(
+            "a folder that Ratchet did not write", where=folder, expected="a new folder, or a result to go on with"
+        )
+    found = read_json(folder / STAMP)
+    different = sorted(key for key in {*found, *wanted} if found.get(key) != wanted.get(key))
+    if different:
+        key = different[0]
+        raise InputError(
+            f"a result made with {key} = {json.dumps(found.get(key))}",
+            where=folder,
+            expected=f"{key} = {json.dumps(wanted.get(key))}",
+            next="choose another folder or remove this one",
+        )

@@ -1,0 +1,257 @@
+"""Records in files: JSONL at the edges, Parquet between steps; every write is to a temporary name, then a rename."""
+
+import dataclasses
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from types import UnionType
+from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_type_hints
+
+from ratchet.errors import InputError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from pydantic import TypeAdapter
+
+Record = TypeVar("Record")
+Header = dict[str, Any]
+LONGEST_LINE = 64 * 2**20  # bytes: one record is read whole, so a line without end must not fill the memory
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """A temporary path beside `path`, moved to it when the block ends well and removed when it does not."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write `text` to `path`, whole or not at all."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write `value` as readable JSON; NaN and infinities are refused, since JSON has none."""
+    write_text(path, json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """The JSON value in `path`."""
+    try:
+        return json.loads(read_bytes(path))
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        line = getattr(error, "lineno", None)
+        raise InputError(f"not JSON ({_first_line(error)})", where=path, line=line, expected="one JSON document") from None
+
+
+def read_bytes(path: Path) -> bytes:
+    """The content of `path`."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise _unreadable(path, error) from None
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file's content, as `sha256:<hex>`."""
+    try:
+        with path.open("rb") as stream:
+            return "sha256:" + hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise _unreadable(path, error) from None
+
+
+def write_records(path: Path, records: Iterable[Any], kind: type, header: Header | None = None) -> None:
+    """Write records of the dataclass `kind` to a `.jsonl` or `.parquet` file, the header before them or beside them."""
+    if _is_parquet(path):
+        write_table(path, table_of(records, kind), header)
+        return
+    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8") as stream:
+        for value in ([{"header": header}] if header else []) + [_plain(record) for record in records]:
+            stream.write(json.dumps(value, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_records(path: Path, kind: type[Record]) -> list[Record]:
+    """The records of the dataclass `kind` in a `.jsonl` or `.parquet` file."""
+    return read_with_header(path, kind)[0]
+
+
+def read_with_header(path: Path, kind: type[Record]) -> tuple[list[Record], Header]:
+    """The records in a file and its header (empty where it has none)."""
+    if _is_parquet(path):
+        table, header = read_table(path, kind)
+        return records_of(table, kind), header
+    header = {}
+    records = []
+    for number, value in _json_lines(path):
+        if not records and not header and set(value) == {"header"} and isinstance(value["header"], dict):
+            header = value["header"]
+            continue
+        records.append(_checked(value, kind, path, number))
+    return records, header
+
+
+def records_of(table: "pa.Table", kind: type[Record]) -> list[Record]:
+    """The rows of a table that has the schema of `kind`."""
+    names = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
+    lists = _list_fields(kind)
+    columns = [
+        [tuple(item or ()) for item in table[name].to_pylist()] if name in lists else table[name].to_pylist()
+        for name in names
+    ]
+    return [kind(*row) for row in zip(*columns, strict=True)]
+
+
+def table_of(records: Iterable[Any], kind: type) -> "pa.Table":
+    """Records of the dataclass `kind` as an Arrow table."""
+    import pyarrow as pa
+
+    rows = list(records)
+    schema = arrow_schema(kind)
+    return pa.table({f.name: [getattr(row, f.name) for row in rows] for f in dataclasses.fields(kind)}, schema=schema)
+
+
+def write_table(path: Path, table: "pa.Table", header: Header | None = None) -> None:
+    """Write an Arrow table to a Parquet file with the header in its metadata."""
+    import pyarrow.parquet as pq
+
+    kept = {b"ratchet": json.dumps(header or {}, sort_keys=True, allow_nan=False).encode()}
+    with atomic_path(path) as temporary:
+        pq.write_table(table.replace_schema_metadata(kept), temporary, compression="zstd")
+
+
+def read_table(path: Path, kind: type) -> tuple["pa.Table", Header]:
+    """The Parquet file as a table with exactly the columns of `kind`, and its header."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pq.read_table(path)
+        header = json.loads((table.schema.metadata or {}).get(b"ratchet", b"{}"))
+        names = [field.name for field in dataclasses.fields(kind)]
+        return table.select(names).cast(arrow_schema(kind)), header
+    except OSError as error:
+        raise _unreadable(path, error) from None
+    except (pa.ArrowException, KeyError, ValueError) as error:
+        raise InputError(
+            f"not a Parquet file of {kind.__name__} records ({_first_line(error)})",
+            where=path,
+            expected="columns " + ", ".join(field.name for field in dataclasses.fields(kind)),
+        ) from None
+
+
+def arrow_schema(kind: type) -> "pa.Schema":
+    """The Arrow schema of a record class: text, integers, floats and lists of text."""
+    import pyarrow as pa
+
+    types = {int: pa.int64(), float: pa.float64()}
+    lists = _list_fields(kind)
+    hints = get_type_hints(kind)
+    return pa.schema(
+        pa.field(
+            field.name,
+            pa.list_(pa.string()) if field.name in lists else types.get(_bare(hints[field.name]), pa.string()),
+        )
+        for field in dataclasses.fields(kind)
+    )
+
+
+def _bare(hint: Any) -> Any:
+    """The type without its `| None`."""
+    return next(arg for arg in get_args(hint) if arg is not type(None)) if isinstance(hint, UnionType) else hint
+
+
+def _list_fields(kind: type) -> set[str]:
+    return {name for name, hint in get_type_hints(kind).items() if getattr(hint, "__origin__", None) is tuple}
+
+
+def _is_parquet(path: Path) -> bool:
+    if path.suffix not in (".jsonl", ".parquet"):
+        raise InputError(f"a file name ending in {path.suffix or 'nothing'}", where=path, expected=".jsonl or .parquet")
+    return path.suffix == ".parquet"
+
+
+def _plain(record: Any) -> Mapping[str, Any]:
+    return {key: value for key, value in dataclasses.asdict(record).items() if value is not None and value != ()}
+
+
+def _json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    try:
+        with path.open("rb") as stream:
+            for number, line in enumerate(iter(lambda: stream.readline(LONGEST_LINE + 1), b""), start=1):
+                if line.strip():
+                    yield number, _json_object(line, path, number)
+    except OSError as error:
+        raise _unreadable(path, error) from None
+
+
+def _json_object(line: bytes, path: Path, number: int) -> dict[str, Any]:
+    expected = "one JSON object a line, in UTF-8"
+    if len(line) > LONGEST_LINE:
+        raise InputError(f"a line of over {LONGEST_LINE} bytes", where=path, line=number, expected=expected)
+    try:
+        value = json.loads(line.decode("utf-8"), parse_constant=_refuse_constant)
+    except (UnicodeDecodeError, ValueError, RecursionError) as error:
+        problem = f"not JSON ({_first_line(error)})"
+        raise InputError(problem, where=path, line=number, expected=expected, next="mend or remove the line") from None
+    if not isinstance(value, dict):
+        raise InputError(f"a JSON {type(value).__name__}", where=path, line=number, expected=expected)
+    return value
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is no JSON number")
+
+
+def _checked(value: dict[str, Any], kind: type[Record], path: Path, number: int) -> Record:
+    from pydantic import ValidationError
+
+    known = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
+    unknown = next((key for key in value if key not in known), None)
+    if unknown is not None:
+        raise InputError(
+            f"unknown field {unknown!r}", where=path, line=number, expected="one of " + ", ".join(known)
+        )
+    try:
+        return _adapter(kind).validate_python(value)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        shown = f"field {field!r}" + ("" if first["type"] == "missing" else f" = {_shorten(first['input'])}")
+        raise InputError(
+            f"{shown}: {first['msg']}", where=path, line=number, expected=f"a {kind.__name__} record"
+        ) from None
+
+
+@cache
+def _adapter(kind: type[Record]) -> "TypeAdapter[Record]":
+    from pydantic import TypeAdapter
+
+    return TypeAdapter(kind)
+
+
+def _shorten(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0][:200]
+
+
+def _unreadable(path: Path, error: OSError) -> InputError:
+    return InputError((error.strerror or str(error)).lower(), where=path, expected="a readable file")
