@@ -1,0 +1,88 @@
+"""The capability profile: a folder with `profile.json` (what a checkpoint can do) and `attempts.parquet` (how we know)."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from ratchet.errors import InputError
+from ratchet.records import Attempt
+from ratchet.storage import read_json, read_table
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+PROFILE_FILE = "profile.json"
+ATTEMPTS_FILE = "attempts.parquet"
+PROFILE_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One number with what it was computed from; `estimate` is None with a `reason` where it can't be computed."""
+
+    suite: str
+    name: str
+    estimate: float | None
+    low: float | None
+    high: float | None
+    numerator: float | None
+    denominator: int
+    ungradable: int
+    errors: int
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SuiteCounts:
+    """How much evidence a suite holds."""
+
+    problems: int
+    attempts: int
+    fewest_attempts: int
+    correct: int
+    incorrect: int
+    ungradable: int
+    errors: int
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What `profile.json` holds: identity, evidence and metrics of one checkpoint.
+
+    `checkpoint` and `sampling` are None where the attempts came without a header: unknown, not empty.
+    """
+
+    name: str
+    checkpoint: str | None
+    sampling: dict[str, Any] | None
+    suites: dict[str, SuiteCounts]
+    metrics: tuple[Metric, ...]
+    attempts_digest: str
+    confidence_level: float
+    version: int = PROFILE_VERSION
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    def metric(self, suite: str, name: str) -> Metric | None:
+        """The metric of that suite and name, or None where the profile has none."""
+        return next((m for m in self.metrics if (m.suite, m.name) == (suite, name)), None)
+
+
+def read_profile(folder: Path) -> Profile:
+    """The profile in a folder that `ratchet evaluate` wrote."""
+    value = read_json(folder / PROFILE_FILE)
+    try:
+        return TypeAdapter(Profile).validate_python(value)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(map(str, first["loc"]))
+        raise InputError(
+            f"{field}: {first['msg']}", where=folder / PROFILE_FILE, expected="a profile that `ratchet evaluate` wrote"
+        ) from None
+
+
+def read_attempts(folder: Path) -> "pa.Table":
+    """The attempts table of a profile folder."""
+    return read_table(folder / ATTEMPTS_FILE, Attempt)[0]

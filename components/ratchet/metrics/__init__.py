@@ -1,0 +1,1 @@
+"""Pure functions from attempts to numbers; undefined is None or NaN inside arrays, never 0."""
