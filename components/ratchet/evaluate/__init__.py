@@ -1,0 +1,1 @@
+"""Graded attempts in, capability profile out."""

@@ -1,4 +1,4 @@
-"""The capability profile: a folder with `profile.json` (what a checkpoint can do) and `attempts.parquet` (how we know)."""
+"""The capability profile: a folder of `profile.json` (what it can do) and `attempts.parquet` (how we know)."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,11 @@ PROFILE_VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One number with what it was computed from; `estimate` is None with a `reason` where it can't be computed."""
+    """One number with what it was computed from; `estimate` is None with a `reason` where it can't be computed.
+
+    `numerator` is the sum of the problems' values and `denominator` the number of problems that have one; `left_out`
+    counts the other problems.
+    """
 
     suite: str
     name: str
@@ -31,6 +35,7 @@ class Metric:
     denominator: int
     ungradable: int
     errors: int
+    left_out: int = 0
     reason: str | None = None
 
 

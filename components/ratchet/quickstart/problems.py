@@ -9,15 +9,16 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from ratchet.errors import InputError
 from ratchet.records import Problem
 
-LARGEST = 40  # no number in a problem or a solution exceeds it
-LEVELS = (2, 3, 4)
+LARGEST = 40  # no amount in a problem or a solution exceeds it
+MOST_DRAWS = 1000
+LEVELS = (2, 3, 4)  # events a story
+STARTS = range(2, 21)
+OOD_STARTS = range(21, 36)  # the out-of-distribution suite starts where no training story does
 NAMES = ("Ann", "Ben", "Cara", "Dan", "Eve", "Finn", "Gus", "Hana")
 THINGS = ("pens", "cards", "shells", "coins", "books", "plums")
-# The out-of-distribution suite tells the same arithmetic of people and things that no training problem names.
-OOD_NAMES = ("Ines", "Jack", "Kim", "Leo")
-OOD_THINGS = ("keys", "nuts", "rings", "kites")
 
 GAINS = (" finds {b}.", " buys {b}.", " gets {b} more.")
 LOSSES = (" loses {b}.", " sells {b}.", " gives {b} away.")
@@ -56,11 +57,11 @@ class Story:
         return len(self.events) + (self.last is not None)
 
 
-def draw_story(rng: random.Random, level: int) -> Story:
+def draw_story(rng: random.Random, level: int, starts: range) -> Story:
     """A story of `level` events in which every amount stays between 0 and LARGEST, whatever the order of events."""
     while True:
         rescales = level > 1 and rng.random() < 0.4
-        start = rng.randint(2, 20)
+        start = rng.choice(starts)
         events = tuple(_draw_event(rng) for _ in range(level - rescales))
         losses = sum(e.change for e in events if e.change < 0)
         gains = sum(e.change for e in events if e.change > 0)
@@ -82,9 +83,9 @@ def _draw_event(rng: random.Random) -> Event:
     return Event(concept, rng.randint(1, 12))
 
 
-def tell(story: Story, rng: random.Random, names: tuple[str, ...], things: tuple[str, ...]) -> str:
+def tell(story: Story, rng: random.Random) -> str:
     """The story in words, ending with its question."""
-    words = {"name": rng.choice(names), "things": rng.choice(things)}
+    words = {"name": rng.choice(NAMES), "things": rng.choice(THINGS)}
     sentences = ["{name} has {a} {things}.".format(a=story.start, **words)]
     phrases = {"add": GAINS, "subtract": LOSSES, "multiply": GROUPS}
     for event in story.events:
@@ -126,29 +127,32 @@ def solve(story: Story, rng: random.Random) -> tuple[str, int]:
     return "\n".join([*steps, f"#### {amount}"]), amount
 
 
-def generate(seed: int, train: int, evaluate: int, ood: int, levels: tuple[int, ...] = LEVELS) -> Iterator[Problem]:
+def generate(seed: int, train: int, evaluate: int, ood: int) -> Iterator[Problem]:
     """Problems of the three splits; no two of them, in any split, tell the same story of numbers."""
     rng = random.Random(seed)
     seen: set[Story] = set()
-    for split, count in (("train", train), ("eval", evaluate), ("ood", ood)):
-        far = split == "ood"
+    for split, count, starts in (("train", train, STARTS), ("eval", evaluate, STARTS), ("ood", ood, OOD_STARTS)):
         for index in range(count):
-            level = levels[index % len(levels)]
-            story = draw_story(rng, level)
-            while story in seen:
-                story = draw_story(rng, level)
-            seen.add(story)
-            prompt = tell(story, rng, OOD_NAMES if far else NAMES, OOD_THINGS if far else THINGS)
+            story = _unseen(rng, LEVELS[index % len(LEVELS)], starts, seen)
             solution, answer = solve(story, rng)
-            concepts = sorted({e.concept for e in (*story.events, story.last) if e is not None})
             yield Problem(
                 id=f"{split}-{index:05d}",
-                suite="arithmetic-ood" if far else "arithmetic",
-                prompt=prompt,
+                suite="arithmetic-ood" if split == "ood" else "arithmetic",
+                prompt=tell(story, rng),
                 answer=str(answer),
                 kind="numeric",
-                group=str(level),
-                concepts=tuple(concepts),
-                solution=solution,
                 split=split,
+                group=str(story.level),
+                concepts=tuple(sorted({e.concept for e in (*story.events, story.last) if e is not None})),
+                solution=solution,
             )
+
+
+def _unseen(rng: random.Random, level: int, starts: range, seen: set[Story]) -> Story:
+    """A story that is not in `seen`, which it joins."""
+    for _ in range(MOST_DRAWS):
+        story = draw_story(rng, level, starts)
+        if story not in seen:
+            seen.add(story)
+            return story
+    raise InputError(f"no new story of {level} events after {MOST_DRAWS} draws", expected="fewer problems")

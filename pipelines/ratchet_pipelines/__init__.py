@@ -1,0 +1,1 @@
+"""The pipelines that Ratchet's components are composed into."""

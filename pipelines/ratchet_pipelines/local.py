@@ -1,0 +1,206 @@
+"""A whole run on this machine: the same pipeline, its steps as processes (kfp.local), MLflow in an SQLite file.
+
+Every step keeps its result in the run's workspace under a name of its own, so a run that was killed goes on where it
+was when it is started again.
+"""
+
+import contextlib
+import io
+import os
+import re
+import shutil
+import threading
+import warnings
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ratchet.config import load_yaml
+from ratchet.errors import InputError
+from ratchet.gate.policy import load_policy
+from ratchet.gate.verdict import Verdict, read_verdict
+from ratchet.progress import PROGRESS_FILE
+from ratchet.steps import run_step
+from ratchet.storage import read_bytes, write_records, write_text
+from ratchet_pipelines.run_config import GeneratedProblems, RunConfig, UntrainedModel
+
+LOG_FILE = "run.log"
+REPORT_FILE = "report.html"
+
+
+@dataclass(frozen=True)
+class RoundResult:
+    """What came of one round."""
+
+    number: int
+    folder: Path
+    verdict: Verdict
+
+    @property
+    def profile(self) -> Path:
+        """The round's profile folder."""
+        return self.folder / "evaluate"
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The folder of a run and what is where in it."""
+
+    root: Path
+
+    @property
+    def workspace(self) -> Path:
+        """Results of steps, by round and step."""
+        return self.root / "workspace"
+
+    @property
+    def tracking_uri(self) -> str:
+        """The MLflow database of a run that names no server."""
+        return f"sqlite:///{(self.root / 'mlflow.db').absolute()}"
+
+    def rounds(self) -> list[RoundResult]:
+        """The rounds that have a verdict, in order."""
+        found = [(int(path.parent.parent.name.partition("-")[2]), path) for path in self._verdicts()]
+        return [RoundResult(number, path.parent.parent, read_verdict(path)) for number, path in sorted(found)]
+
+    def _verdicts(self) -> Iterator[Path]:
+        return self.workspace.glob("round-*/gate/verdict.json")
+
+
+def run_locally(config_path: Path, root: Path, seed: int | None = None) -> list[RoundResult]:
+    """The rounds of the run that the configuration describes, started or gone on with in the folder `root`."""
+    config = load_yaml(config_path, RunConfig)
+    config = config if seed is None else config.model_copy(update={"seed": seed})
+    policy_path = config_path.parent / config.policy
+    load_policy(policy_path)
+    policy = read_bytes(policy_path).decode()
+    folder = RunFolder(root.absolute())
+    _keep_config(config, policy, folder)
+    problems, model = _prepare(config, config_path.parent, folder)
+    _run_pipeline(config, folder, _arguments(config, policy, folder, problems, model))
+    rounds = folder.rounds()
+    shutil.copyfile(rounds[-1].folder / "gate" / REPORT_FILE, folder.root / REPORT_FILE)
+    return rounds
+
+
+def _keep_config(config: RunConfig, policy: str, folder: RunFolder) -> None:
+    """Write the resolved configuration beside the results; a folder of a run with another one is refused."""
+    text = yaml.safe_dump({**config.model_dump(mode="json"), "policy": policy}, sort_keys=False)
+    kept = folder.root / "config.yaml"
+    if kept.exists() and kept.read_text() != text:
+        raise InputError(
+            "a run with another configuration",
+            where=folder.root,
+            expected="a new folder, or the one of this very configuration",
+            next="choose another --out or remove the folder",
+        )
+    write_text(kept, text)
+
+
+def _prepare(config: RunConfig, beside: Path, folder: RunFolder) -> tuple[Path, Path]:
+    """The problems folder and the base checkpoint, generated where the configuration says so."""
+    from ratchet.quickstart.model import make_model
+
+    problems = folder.workspace / "problems"
+    run_step(problems, config.problems.model_dump(mode="json") | {"seed": config.seed}, _problem_writer(config, beside))
+    if isinstance(config.model, UntrainedModel):
+        return problems, make_model(problems / "problems.parquet", folder.workspace / "base-model", config.seed)
+    return problems, (beside / config.model.path).absolute()
+
+
+def _problem_writer(config: RunConfig, beside: Path) -> Any:
+    from ratchet.quickstart.problems import generate
+    from ratchet.records import Problem
+    from ratchet.storage import read_records
+
+    wanted = config.problems
+
+    def work(partial: Path) -> None:
+        if isinstance(wanted, GeneratedProblems):
+            problems = list(generate(config.seed, wanted.train, wanted.eval, wanted.ood))
+        else:
+            problems = read_records(beside / wanted.path, Problem)
+        write_records(partial / "problems.parquet", problems, Problem)
+
+    return work
+
+
+def _arguments(config: RunConfig, policy: str, folder: RunFolder, problems: Path, model: Path) -> dict[str, Any]:
+    """The pipeline's parameters."""
+    return {
+        "data_problems": str(problems),
+        "model_base": str(model),
+        "gate_policy": policy,
+        "run_workspace": str(folder.workspace),
+        "run_name": config.name,
+        "run_seed": config.seed,
+        "mlflow_tracking_uri": config.mlflow.tracking_uri or folder.tracking_uri,
+        "mlflow_experiment": config.mlflow.experiment,
+        "first_epochs": config.first.epochs,
+        "first_learning_rate": config.first.learning_rate,
+        "train_epochs": config.train.epochs,
+        "train_learning_rate": config.train.learning_rate,
+        "train_batch_size": config.train.batch_size,
+        "train_max_length": config.train.max_length,
+        "sample_problems": config.sample.problems,
+        "sample_attempts": config.sample.attempts,
+        "sample_temperature": config.sample.temperature,
+        "sample_top_p": config.sample.top_p,
+        "sample_max_new_tokens": config.sample.max_new_tokens,
+        "select_per_problem": config.sample.keep_per_problem,
+        "evaluate_attempts": config.evaluate.attempts,
+        "evaluate_temperature": config.evaluate.temperature,
+    }
+
+
+def _run_pipeline(config: RunConfig, folder: RunFolder, arguments: Mapping[str, Any]) -> None:
+    """Run the pipeline with kfp.local, its output in run.log; a step's user error is raised as such."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from kfp import local
+
+        from ratchet_pipelines.self_improvement import self_improvement
+
+        shutil.rmtree(folder.root / "kfp", ignore_errors=True)  # hard links into the workspace, made anew in each start
+        local.init(
+            runner=local.SubprocessRunner(use_venv=False),
+            pipeline_root=str(folder.root / "kfp"),
+            raise_on_error=True,
+        )
+        log = folder.root / LOG_FILE
+        start = log.stat().st_size if log.exists() else 0
+        try:
+            with log.open("a") as stream, _quiet_steps(stream, folder):
+                self_improvement(config.rounds)(**arguments)
+        except RuntimeError as error:
+            raise _explained(log, start, error) from error
+
+
+@contextlib.contextmanager
+def _quiet_steps(stream: io.TextIOBase, folder: RunFolder) -> Iterator[None]:
+    """Send what kfp and the steps print to `stream`, and tell the steps where to write how far they are."""
+    import logging
+
+    os.environ[PROGRESS_FILE] = str(folder.root / "progress.json")
+    handler = logging.StreamHandler(stream)
+    root = logging.getLogger()
+    before, root.handlers = root.handlers, [handler]
+    try:
+        with contextlib.redirect_stdout(stream), contextlib.redirect_stderr(stream):
+            yield
+    finally:
+        root.handlers = before
+        del os.environ[PROGRESS_FILE]
+
+
+def _explained(log: Path, start: int, error: RuntimeError) -> Exception:
+    """The user error that ended the failing step, read from its traceback; otherwise one that points to the log."""
+    with log.open(errors="replace") as stream:
+        stream.seek(start)
+        lines = re.findall(r"^ratchet\.errors\.InputError: (.+)$", stream.read(), re.MULTILINE)
+    if lines:
+        return InputError(lines[-1], expected="a step that succeeds", next=f"the whole log is {log}")
+    return RuntimeError(f"{error} Its log is {log}.")

@@ -1,0 +1,154 @@
+"""The interchange edge: what an attempts file may leave out, and what is refused with its place."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ratchet.errors import InputError
+from ratchet.evaluate.attempts import gather
+from ratchet.records import Attempt
+from ratchet.storage import records_of, write_records
+
+
+def write_lines(path: Path, *values: Any) -> Path:
+    path.write_text("".join(json.dumps(value) + "\n" for value in values))
+    return path
+
+
+def refusal(*paths: Path) -> str:
+    with pytest.raises(InputError) as caught:
+        gather(paths)
+    return str(caught.value)
+
+
+def test_only_problem_and_outcome_are_required(tmp_path: Path) -> None:
+    path = write_lines(
+        tmp_path / "a.jsonl",
+        {"problem_id": "2", "outcome": "error"},
+        {"problem_id": "1", "correct": True},
+        {"problem_id": "2", "correct": False},
+        {"problem_id": "1", "outcome": "ungradable"},
+    )
+    table, header = gather([path])
+    assert (header.checkpoint, header.sampling) == (None, None)
+    assert [(a.suite, a.problem_id, a.attempt, a.outcome) for a in records_of(table, Attempt)] == [
+        ("default", "1", 0, "correct"),
+        ("default", "1", 1, "ungradable"),
+        ("default", "2", 0, "error"),
+        ("default", "2", 1, "incorrect"),
+    ]
+
+
+def test_unnumbered_attempts_are_numbered_across_files(tmp_path: Path) -> None:
+    first = write_lines(tmp_path / "a.jsonl", {"problem_id": "1", "correct": True, "text": "x"})
+    second = write_lines(tmp_path / "b.jsonl", {"problem_id": "1", "correct": True, "text": "y"})
+    table, _ = gather([first, second])
+    assert list(zip(table["attempt"].to_pylist(), table["text"].to_pylist(), strict=True)) == [(0, "x"), (1, "y")]
+
+
+def test_the_header_is_read_and_must_be_the_same_in_every_file(tmp_path: Path) -> None:
+    one = write_lines(
+        tmp_path / "a.jsonl",
+        {"header": {"checkpoint": "sha256:1", "sampling": {"temperature": 1.0}}},
+        {"problem_id": "1", "correct": True},
+    )
+    other = write_lines(
+        tmp_path / "b.jsonl",
+        {"header": {"checkpoint": "sha256:2", "sampling": {"temperature": 1.0}}},
+        {"problem_id": "2", "correct": True},
+    )
+    _, header = gather([one])
+    assert (header.checkpoint, header.sampling) == ("sha256:1", {"temperature": 1.0})
+    message = refusal(one, other)
+    assert "b.jsonl: checkpoint = sha256:2; expected checkpoint = sha256:1" in message
+
+
+def test_an_unknown_header_key_is_refused_rather_than_read_as_no_checkpoint(tmp_path: Path) -> None:
+    path = write_lines(
+        tmp_path / "a.jsonl", {"header": {"chekpoint": "sha256:1"}}, {"problem_id": "1", "correct": True}
+    )
+    assert "a.jsonl:1: header field 'chekpoint'" in refusal(path)
+
+
+def test_a_duplicate_attempt_is_refused_with_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    line = json.dumps({"problem_id": "7", "suite": "s", "attempt": 3, "correct": True})
+    path.write_text('{"header": {"checkpoint": "c"}}\n' + line + "\n\n" + line + "\n")
+    assert refusal(path).startswith(f"{path}:4: attempt 3 of problem '7' of suite 's' again")
+
+
+def test_a_duplicate_across_files_is_found_in_the_second(tmp_path: Path) -> None:
+    first = tmp_path / "a.parquet"
+    second = tmp_path / "b.parquet"
+    write_records(first, [Attempt("1", "correct"), Attempt("2", "correct")], Attempt)
+    write_records(second, [Attempt("3", "correct"), Attempt("1", "incorrect")], Attempt)
+    assert refusal(first, second).startswith(f"{second}: attempt 0 of problem '1' of suite 'default' again (row 1)")
+
+
+def test_the_same_file_twice_is_refused_although_its_attempts_have_no_numbers(tmp_path: Path) -> None:
+    path = write_lines(tmp_path / "a.jsonl", {"problem_id": "1", "correct": True})
+    copy = tmp_path / "copy.jsonl"
+    copy.write_bytes(path.read_bytes())
+    assert "copy.jsonl: the same content as" in refusal(path, copy)
+
+
+@pytest.mark.parametrize("column", ["group", "cluster"])
+def test_a_problem_in_two_groups_or_clusters_is_refused(tmp_path: Path, column: str) -> None:
+    path = write_lines(
+        tmp_path / "a.jsonl",
+        {"problem_id": "1", "correct": True, column: "x"},
+        {"problem_id": "2", "correct": True},
+        {"problem_id": "1", "correct": True, column: "y"},
+    )
+    assert f"a.jsonl:3: problem '1' of suite 'default' in {column} 'y'; expected {column} 'x'" in refusal(path)
+
+
+def test_the_same_id_in_two_suites_is_two_problems(tmp_path: Path) -> None:
+    path = write_lines(
+        tmp_path / "a.jsonl",
+        {"problem_id": "1", "suite": "a", "attempt": 0, "correct": True, "group": "x"},
+        {"problem_id": "1", "suite": "b", "attempt": 0, "correct": True, "group": "y"},
+    )
+    assert gather([path])[0].num_rows == 2
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ({"problem_id": "1"}, "neither 'outcome' nor 'correct'"),
+        ({"problem_id": "1", "outcome": "correct", "correct": False}, "both 'outcome' and 'correct'"),
+        ({"problem_id": "1", "outcome": "right"}, "field 'outcome' = 'right'"),
+        ({"problem_id": "1", "correct": True, "attempt": -1}, "field 'attempt"),
+        ({"problem_id": "1", "correct": True, "confidence": 1.5}, "field 'confidence"),
+        ({"problem_id": "1", "correct": True, "grup": "1"}, "unknown field 'grup'"),
+        ({"correct": True}, "field 'problem_id'"),
+    ],
+)
+def test_a_wrong_line_is_refused_with_its_number(tmp_path: Path, line: dict[str, Any], found: str) -> None:
+    path = write_lines(tmp_path / "a.jsonl", {"problem_id": "0", "correct": True}, line)
+    assert refusal(path).startswith(f"{path}:2: {found}")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "found"),
+    [
+        (Attempt("1", "right"), "outcome = 'right' in row 1"),  # type: ignore[arg-type]
+        (Attempt("1", "correct", attempt=-1), "attempt = -1 in row 1"),
+        (Attempt("1", "correct", confidence=float("nan")), "confidence = nan in row 1"),
+        (Attempt("1", "correct", confidence=1.1), "confidence = 1.1 in row 1"),
+        (Attempt(None, "correct"), "problem_id = None in row 1"),  # type: ignore[arg-type]
+    ],
+)
+def test_what_parquet_types_let_through_is_refused(tmp_path: Path, wrong: Attempt, found: str) -> None:
+    path = tmp_path / "a.parquet"
+    write_records(path, [Attempt("0", "correct"), wrong], Attempt)
+    assert refusal(path).startswith(f"{path}: {found}")
+
+
+@pytest.mark.parametrize("content", ["", "\n\n", '{"header": {"checkpoint": "c"}}\n'])
+def test_an_empty_file_is_refused(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text(content)
+    assert refusal(path) == f"{path}: no attempts; expected at least one attempt"
