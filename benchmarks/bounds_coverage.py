@@ -1,8 +1,8 @@
 """How often each bound promotes a candidate whose true change lies exactly at the margin: alpha is what may be.
 
-Run `python benchmarks/bounds_coverage.py`; it prints a Markdown table with 95 % Wilson intervals. Every world has a true
-mean change of exactly -margin, so each promotion is a false one; the peers are a t bound and a bootstrap percentile
-bound on the same draws.
+Run `python benchmarks/bounds_coverage.py`; it prints a Markdown table with 95 % Wilson intervals. Every world has a
+true mean change of exactly -margin, so each promotion is a false one; the peers are a t bound and a bootstrap
+percentile bound on the same draws.
 """
 
 import argparse
@@ -85,8 +85,9 @@ def main() -> None:
     arguments = parser.parse_args()
     worlds = (rare_losses, one_large_loss_many_small_gains, noisy, u_shaped, clustered)
     bounds: tuple[Callable[..., bool], ...] = (gaffke, by_t, bootstrap)
-    print(f"| true change exactly -{MARGIN} | problems | " + " | ".join(b.__name__ for b in bounds) + " |")
-    print("| --- | --- | " + "--- | " * len(bounds))
+    names = " | ".join(bound.__name__.replace("_", " ") for bound in bounds)
+    print(f"| true change exactly -{MARGIN} | problems | {names} |")
+    print("| --- | --- | " + " | ".join(["---"] * len(bounds)) + " |")
     for world in worlds:
         for n in (50, 100, 300, 1000, 2000):
             rng = np.random.default_rng([arguments.seed, n])

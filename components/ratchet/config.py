@@ -19,6 +19,14 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
+class FieldError(ValueError):
+    """What a model's validator finds wrong at a place below the model; `location` leads to its line in the file."""
+
+    def __init__(self, found: str, *, expected: str, location: tuple[str | int, ...], next: str = "") -> None:
+        super().__init__(found)
+        self.found, self.expected, self.location, self.next = found, expected, location, next
+
+
 def load_yaml(path: Path, model: type[Model]) -> Model:
     """The file as `model`; the first thing wrong with it is an InputError with its line."""
     import yaml
@@ -43,8 +51,13 @@ def load_yaml(path: Path, model: type[Model]) -> Model:
 
 
 def _explained(error: ValidationError, model: type[BaseModel], tree: Any, path: Path) -> InputError:
-    first = error.errors()[0]
+    errors = error.errors()
+    first = next((e for e in errors if e["type"] == "extra_forbidden"), errors[0])  # a misspelt key is missing as well
     location = first["loc"]
+    cause = first.get("ctx", {}).get("error")
+    if isinstance(cause, FieldError):
+        line = _line_of(tree, location + cause.location)
+        return InputError(cause.found, where=path, line=line, expected=cause.expected, next=cause.next)
     line = _line_of(tree, location)
     name = ".".join(str(part) for part in location)
     if first["type"] == "extra_forbidden":
@@ -57,11 +70,12 @@ def _explained(error: ValidationError, model: type[BaseModel], tree: Any, path: 
     if first["type"] == "missing":
         return InputError(f"no {name!r}", where=path, line=line, expected=f"a value for {name!r}")
     message = first["msg"].removeprefix("Value error, ")
-    return InputError(f"{name} = {first['input']!r}"[:200], where=path, line=line, expected=message[:1].lower() + message[1:])
+    found = f"{name} = {first['input']!r}"[:200]
+    return InputError(found, where=path, line=line, expected=message[:1].lower() + message[1:])
 
 
 def _keys_at(model: type[BaseModel], location: Sequence[int | str]) -> list[str]:
-    """The keys that the model knows at a location; parts that name no field (union tags, mapping keys) are passed over."""
+    """The keys that the model knows at a location; parts that name no field (union tags, keys) are passed over."""
     current = model
     for part in location:
         field = current.model_fields.get(str(part))
@@ -87,7 +101,8 @@ def _line_of(tree: Any, location: Sequence[int | str]) -> int:
     """The line of the deepest part of the location that the file has; a key's own line where the last part is a key."""
     import yaml
 
-    node, line = tree, tree.start_mark.line + 1
+    node = tree
+    line: int = tree.start_mark.line + 1
     for part in location:
         if isinstance(node, yaml.MappingNode):
             pair = next(((k, v) for k, v in node.value if k.value == str(part)), None)

@@ -18,12 +18,13 @@ from ratchet.errors import InputError
 from ratchet.storage import read_json, write_json
 
 STAMP = "step.json"
+PARTIAL = ".partial"
 
 
 def run_step(out: Path, made_from: Mapping[str, Any], work: Callable[[Path], None]) -> Path:
     """`out`, after `work(partial)` has filled it, or at once where a result made from the same things is there."""
     wanted = json.loads(json.dumps(dict(made_from), allow_nan=False))
-    partial = out.with_name(out.name + ".partial")
+    partial = out.with_name(out.name + PARTIAL)
     with _locked(out):
         if out.exists():
             _require_same(out, wanted)

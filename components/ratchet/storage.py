@@ -140,7 +140,8 @@ def read_table(path: Path, kind: type) -> tuple["pa.Table", Header]:
     import pyarrow.parquet as pq
 
     try:
-        table = pq.read_table(path)
+        with path.open("rb") as stream:
+            table = pq.read_table(stream)
         header = json.loads((table.schema.metadata or {}).get(b"ratchet", b"{}"))
         names = [field.name for field in dataclasses.fields(kind)]
         return table.select(names).cast(arrow_schema(kind)), header

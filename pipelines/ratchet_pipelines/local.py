@@ -9,7 +9,6 @@ import io
 import os
 import re
 import shutil
-import threading
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -161,7 +160,9 @@ def _run_pipeline(config: RunConfig, folder: RunFolder, arguments: Mapping[str, 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from kfp import local
+        from rich.console import Console
 
+        from ratchet_pipelines.display import shown
         from ratchet_pipelines.self_improvement import self_improvement
 
         shutil.rmtree(folder.root / "kfp", ignore_errors=True)  # hard links into the workspace, made anew in each start
@@ -173,7 +174,9 @@ def _run_pipeline(config: RunConfig, folder: RunFolder, arguments: Mapping[str, 
         log = folder.root / LOG_FILE
         start = log.stat().st_size if log.exists() else 0
         try:
-            with log.open("a") as stream, _quiet_steps(stream, folder):
+            console = Console(stderr=True)
+            watched = shown(folder.workspace, folder.root / "progress.json", config.rounds, console)
+            with watched, log.open("a") as stream, _quiet_steps(stream, folder):
                 self_improvement(config.rounds)(**arguments)
         except RuntimeError as error:
             raise _explained(log, start, error) from error

@@ -3,8 +3,8 @@
 Gaffke's bound (Gaffke 2005; Learned-Miller & Thomas 2020): beside the n values that were seen stands one that was not,
 at the worst end of the range, and all n + 1 get random weights W ~ Dirichlet(1, ..., 1). The lower bound at level alpha
 is the alpha-quantile of sum W_i x_i, the p-value of "the mean is at most m" is P(sum W_i x_i <= m). For 0/1 values this
-is Clopper-Pearson, with no loss seen in n it leaves about 3/n, and in large samples it is as tight as a t bound. That it
-holds is proved for 0/1 values and conjectured for others, where no counterexample is known (`docs/gate.md`).
+is Clopper-Pearson, with no loss seen in n it leaves about 3/n, and in large samples it is as tight as a t bound. That
+it holds is proved for 0/1 values and conjectured for others, where no counterexample is known (`docs/gate.md`).
 
 Dirichlet weights are exponential variables over their sum, so P(sum W_i x_i <= m) = P(sum E_i (x_i - m) <= 0), which is
 computed exactly (`_chance_not_positive`), without drawing anything.
@@ -23,6 +23,7 @@ from ratchet.metrics.counts import Integers
 Floats = NDArray[np.float64]
 MOST_PROBLEMS = 10_000_000  # no estimate of the problems needed looks further than this
 _NEGLIGIBLE = 1e-13  # of the sum, below which the rest of an integral is left out
+_TINY = 1e-100  # beside the largest coefficient of a sum: left out
 _STEP = 0.2  # the integral's error is about e^(-6 / step), relative
 
 
@@ -30,8 +31,8 @@ def p_at_most(values: Floats, threshold: float, floor: float, clusters: Integers
     """The p-value of "the true mean is at most `threshold`": small means that the mean is established above it.
 
     `floor` is the least value possible. Values that share a number in `clusters` rise or fall together, and the cluster
-    is what was drawn: its sum is one observation, and the one unseen cluster is as large as the largest seen (were it of
-    mean size, one in four candidates that lose large clusters would pass). None without values.
+    is what was drawn: its sum is one observation, and the one unseen cluster is as large as the largest seen (were it
+    of mean size, one in four candidates that lose large clusters would pass). None without values.
     """
     sums, sizes = _units(values, clusters)
     return None if not len(sums) else _p(sums, sizes, threshold, floor)
@@ -98,18 +99,19 @@ def _chance_not_positive(a: Floats, counts: Floats) -> float:
     """P(S <= 0) for S = sum_j a_j G_j with independent G_j ~ Gamma(counts_j).
 
     With M(s) = prod (1 - a_j s)^-counts_j it is -1/(2 pi i) times the integral of M(s)/s along any path upwards through
-    a c < 0 that leaves the poles of the negative a_j on its left. c is put where |M(s)/s| is least on the real axis, and
+    a c < 0 that leaves the poles of the negative a_j on its left. c is put where |M(s)/s| is least on the real axis and
     the path bends as the steepest descent does: nothing cancels, so the smallest tail keeps its relative precision.
     """
-    a, counts = a[a != 0.0], counts[a != 0.0]
+    a = a / max(float(np.abs(a).max()), 1e-300)
+    counts, a = counts[np.abs(a) > _TINY], a[np.abs(a) > _TINY]
     if (a < 0.0).all():  # also where nothing is left: S = 0
         return 1.0
     if (a > 0.0).all():
         return 0.0
     if (a * counts).sum() < 0.0:  # S lies mostly below 0: the small tail is the other one
         return 1.0 - _chance_not_positive(-a, counts)
-    pole = 1.0 / a.min()
-    c = pole * expit(_root(lambda v: _slope(a, counts, pole * expit(v)), -80.0, 33.0))
+    pole = 1.0 / float(a.min())
+    c = pole * float(expit(_root(lambda v: _slope(a, counts, pole * expit(v)), math.log(_TINY), 33.0)))
     height: float = math.exp(-float((counts * np.log1p(-a * c)).sum()))
     tilted = np.append(a / (1.0 - a * c), -1.0 / c)  # the last is the pole of 1/s
     return min(1.0, max(0.0, height * _path_integral(tilted, np.append(counts, 1.0)) / -c))
@@ -126,16 +128,16 @@ def _path_integral(x: Floats, counts: Floats) -> float:
     The path z(u) = width (i sinh u - bend (cosh u - 1)) is a hyperbola that follows the steepest descent to third order
     and stays clear of the poles, which lie on the real axis; the trapezoid rule in u converges geometrically.
     """
-    width = 1.0 / math.sqrt((counts * x**2).sum())
-    bend = -2.0 / 3.0 * float((counts * x**3).sum()) * width**3
+    width = 1.0 / math.sqrt(float((counts * x**2).sum()))
+    bend = -2.0 / 3.0 * float((counts * (x * width) ** 3).sum())
     total, u = 0.5 * width, _STEP
     while True:  # one half of the path: the other is its mirror image
         z = width * (1j * math.sinh(u) - bend * (math.cosh(u) - 1.0))
         direction = width * (math.cosh(u) + 1j * bend * math.sinh(u))  # z'(u) / i
         term = np.exp(-(counts * np.log(1.0 - x * z)).sum()) * direction
-        total += term.real
+        total += float(term.real)
         if abs(term) < _NEGLIGIBLE * abs(total):
-            return float(total) * _STEP / math.pi
+            return total * _STEP / math.pi
         u += _STEP
 
 

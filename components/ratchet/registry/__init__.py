@@ -1,0 +1,1 @@
+"""MLflow: what was trained, how it was measured and what was decided about it."""

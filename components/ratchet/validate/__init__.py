@@ -1,0 +1,1 @@
+"""Is a problem file fit to learn from and to measure with?"""

@@ -1,0 +1,190 @@
+"""The evidence of one side: what its profile folder holds, and every reason to refuse it."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+from ratchet.evaluate.profile import ATTEMPTS_FILE, PROFILE_FILE, Profile, SuiteCounts, read_profile
+from ratchet.gate.policy import Policy, measured_by
+from ratchet.metrics.counts import ProblemCounts, count_problems
+from ratchet.records import Attempt, Outcome
+from ratchet.storage import Header, file_digest, read_table
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One side of the comparison; `counts` holds the suites that the policy names and the attempts have."""
+
+    name: str
+    profile: Profile
+    profile_digest: str
+    attempts_digest: str
+    attempts: "pa.Table"
+    header: Header
+    counts: dict[str, ProblemCounts]
+
+    def same_as(self, other: "Evidence") -> bool:
+        """Whether both speak of one checkpoint: equal known digests, or the very same profile."""
+        known = self.profile.checkpoint is not None and self.profile.checkpoint == other.profile.checkpoint
+        return known or self.profile_digest == other.profile_digest
+
+
+def read_evidence(name: str, folder: Path, policy: Policy) -> Evidence:
+    """The evidence in a profile folder; an InputError where it can't be read as a profile at all."""
+    profile = read_profile(folder)
+    attempts, header = read_table(folder / ATTEMPTS_FILE, Attempt)
+    present = set(attempts["suite"].unique().to_pylist())
+    return Evidence(
+        name=name,
+        profile=profile,
+        profile_digest=file_digest(folder / PROFILE_FILE),
+        attempts_digest=file_digest(folder / ATTEMPTS_FILE),
+        attempts=attempts,
+        header=header,
+        counts={s: count_problems(rows_of(attempts, s)) for s in policy.suites.names if s in present},
+    )
+
+
+def rows_of(attempts: "pa.Table", suite: str) -> "pa.Table":
+    """The attempts at one suite."""
+    import pyarrow.compute as pc
+
+    return attempts.filter(pc.equal(attempts["suite"], suite))
+
+
+def refusals(evidence: Evidence, policy: Policy) -> list[str]:
+    """Why this side can't be judged, each with what to do; empty where it can."""
+    reasons = [*_forged(evidence), *_malformed(evidence), *_too_little(evidence, policy)]
+    return [f"{evidence.name}: {reason}" for reason in reasons]
+
+
+def _forged(evidence: Evidence) -> Iterator[str]:
+    profile = evidence.profile
+    if profile.attempts_digest != evidence.attempts_digest:
+        yield (
+            f"{ATTEMPTS_FILE} has the digest {evidence.attempts_digest}, {PROFILE_FILE} was made from "
+            f"{profile.attempts_digest}; evaluate it again"
+        )
+        return
+    for field, stated in (("checkpoint", profile.checkpoint), ("sampling", profile.sampling)):
+        if evidence.header.get(field) != stated:
+            yield f"{PROFILE_FILE} states another {field} than {ATTEMPTS_FILE}; evaluate it again"
+    yield from _misstated(evidence)
+
+
+def _misstated(evidence: Evidence) -> Iterator[str]:
+    """Numbers of `profile.json` that its attempts do not bear out."""
+    profile = evidence.profile
+    for suite, counts in evidence.counts.items():
+        stated = profile.suites.get(suite)
+        if stated is None or not _borne_out(stated, counts):
+            yield f"{PROFILE_FILE} does not state what {ATTEMPTS_FILE} holds of suite {suite!r}; evaluate it again"
+    for metric in profile.metrics:
+        if not all(math.isfinite(x) for x in (metric.estimate, metric.low, metric.high) if x is not None):
+            yield f"{metric.suite} {metric.name} is not a finite number; evaluate it again"
+
+
+def _borne_out(stated: SuiteCounts, counts: ProblemCounts) -> bool:
+    said = (stated.problems, stated.attempts, stated.correct, stated.ungradable, stated.errors)
+    sums = (int(column.sum()) for column in (counts.correct, counts.ungradable, counts.errors))
+    return said == (len(counts.problem_ids), counts.attempts, *sums)
+
+
+def _malformed(evidence: Evidence) -> Iterator[str]:
+    attempts = evidence.attempts
+    for column in ("suite", "problem_id", "attempt", "outcome"):
+        if attempts[column].null_count:
+            yield f"{attempts[column].null_count} attempts have no {column}; every attempt needs one"
+    unknown = set(attempts["outcome"].unique().to_pylist()) - {*get_args(Outcome), None}
+    if unknown:
+        yield f"unknown outcome {min(unknown)!r}; it is one of {', '.join(get_args(Outcome))}"
+    distinct = attempts.group_by(["suite", "problem_id", "attempt"]).aggregate([]).num_rows
+    if distinct < attempts.num_rows:
+        doubled = attempts.num_rows - distinct
+        yield f"{doubled} attempts have the number of another attempt at the same problem; each counts once"
+    problems = attempts.group_by(["suite", "problem_id"]).aggregate([]).num_rows
+    if attempts.group_by(["suite", "problem_id", "cluster"]).aggregate([]).num_rows > problems:
+        yield "attempts at one problem name different clusters; a problem belongs to one"
+
+
+def _too_little(evidence: Evidence, policy: Policy) -> Iterator[str]:
+    if evidence.attempts.num_rows == 0:
+        yield "nothing was measured: there is no attempt"
+        return
+    if policy.evidence.known_sampling and evidence.profile.sampling is None:
+        yield "its sampling parameters are unknown, which the policy refuses; sample it with `ratchet sample`"
+    for suite in policy.suites.names:
+        if suite not in evidence.counts:
+            yield f"no attempt at suite {suite!r}, which the policy names; evaluate that suite too"
+        else:
+            yield from _too_little_of(suite, evidence.counts[suite], policy)
+
+
+def _too_little_of(suite: str, counts: ProblemCounts, policy: Policy) -> Iterator[str]:
+    rule, problems = policy.evidence, len(counts.problem_ids)
+    if problems < rule.min_problems:
+        yield f"{problems} problems of suite {suite!r}, the policy asks for {rule.min_problems}; evaluate more"
+    attempts = counts.graded + counts.ungradable + counts.errors
+    if attempts.min() < rule.min_attempts:
+        fewer = int((attempts < rule.min_attempts).sum())
+        yield (
+            f"{fewer} problems of suite {suite!r} have fewer than {rule.min_attempts} attempts (the fewest is "
+            f"{attempts.min()}), which the policy asks for; sample more"
+        )
+    for name, number, limit in (
+        ("ended in an error of the machinery", counts.errors.sum(), rule.max_error_rate),
+        ("could not be graded", counts.ungradable.sum(), rule.max_ungradable_rate),
+    ):
+        if number > limit * attempts.sum():
+            rate = f"{number / attempts.sum():.1%} of the attempts at suite {suite!r}"
+            yield f"{rate} {name}, the policy allows {limit:.1%}; mend the cause and repeat them"
+    for k in sorted({1, *(k for s, k in (measured_by(policy, axis) for axis in policy.axes) if s == suite)}):
+        short = int((counts.graded < k).sum())
+        if short:
+            yield f"{short} problems of suite {suite!r} have fewer than {k} graded attempts, which pass@{k} needs"
+
+
+def mismatches(candidate: Evidence, reference: Evidence, policy: Policy) -> list[str]:
+    """Why these two sides can't be compared; empty where they can."""
+    if candidate.same_as(reference):
+        what = "checkpoint" if candidate.profile.checkpoint is not None else "profile"
+        return [f"the candidate is {reference.name} itself (same {what} digest); give another checkpoint"]
+    reasons = [
+        reason
+        for suite in policy.suites.names
+        if suite in candidate.counts and suite in reference.counts
+        for reason in _other_items(suite, candidate.counts[suite], reference)
+    ]
+    differing = _differing_sampling(candidate.profile.sampling, reference.profile.sampling)
+    if policy.evidence.same_items and differing:
+        reasons.append(
+            f"the candidate was sampled with other parameters than {reference.name} ({differing}); sample both alike"
+        )
+    return reasons
+
+
+def _other_items(suite: str, counts: ProblemCounts, reference: Evidence) -> Iterator[str]:
+    other = reference.counts[suite]
+    mine, theirs = set(counts.problem_ids), set(other.problem_ids)
+    if mine != theirs:
+        example = min(mine ^ theirs, key=str)
+        side = "the candidate" if example in mine else reference.name
+        yield (
+            f"other problems of suite {suite!r} than {reference.name}: {len(mine - theirs)} are the candidate's alone, "
+            f"{len(theirs - mine)} {reference.name}'s ({example!r} only {side} has); evaluate both on the same problems"
+        )
+    elif counts.clusters != other.clusters:
+        yield f"other clusters in suite {suite!r} than {reference.name}; evaluate both on the same problem file"
+
+
+def _differing_sampling(mine: dict[str, Any] | None, theirs: dict[str, Any] | None) -> str:
+    """The first parameter that differs, as `name = a and b`; empty where none does or a side is unknown."""
+    if mine is None or theirs is None:
+        return ""
+    names = sorted({*mine, *theirs} - {"seed"})
+    return next((f"{n} = {mine.get(n)} and {theirs.get(n)}" for n in names if mine.get(n) != theirs.get(n)), "")

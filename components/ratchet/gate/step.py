@@ -1,0 +1,86 @@
+"""The gate as one call: for the command line and other programs (`gate`), and as a pipeline's step (`gate_step`)."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ratchet.evaluate.profile import PROFILE_FILE
+from ratchet.gate.decide import Case, decide, load_case
+from ratchet.gate.report import write_report
+from ratchet.gate.verdict import Verdict, read_verdict, write_verdict
+from ratchet.gate.wording import as_markdown
+from ratchet.steps import publish, run_step
+from ratchet.storage import file_digest, write_text
+
+VERDICT_FILE, REPORT_FILE, SUMMARY_FILE, POLICY_FILE = "verdict.json", "report.html", "verdict.md", "policy.yaml"
+CHAMPION_FOLDER = "champion"
+
+
+def gate(
+    candidate: Path,
+    references: Mapping[str, Path],
+    policy: Path,
+    first: bool = False,
+    out: Path | None = None,
+    report: Path | None = None,
+) -> Verdict:
+    """The verdict on a candidate's profile against the profiles of `base` and `champion`, written where asked."""
+    case = load_case(candidate, references, policy, first)
+    return _decided(case, out, report)
+
+
+def gate_step(
+    candidate: str, references: Mapping[str, str | None], policy_text: str, first: bool, out: Path
+) -> Verdict:
+    """The verdict, with everything that a pipeline hands on in the folder `out`.
+
+    It holds `verdict.json`, `report.html`, `verdict.md`, the `policy.yaml` that was applied and in `champion/` the
+    profile that stands from now on: the candidate's after PROMOTE, else the champion's (the base's where there is none
+    yet; empty where nothing was ever promoted). Started again, it gives back the verdict that is there.
+    """
+    given = {name: Path(path) for name, path in references.items() if path is not None}
+    sides = {"candidate": Path(candidate), **given}
+    profiles = {name: file_digest(path / PROFILE_FILE) for name, path in sides.items()}
+
+    def work(partial: Path) -> None:
+        write_text(partial / POLICY_FILE, policy_text)
+        case = load_case(Path(candidate), given, partial / POLICY_FILE, first)
+        verdict = _decided(case, partial / VERDICT_FILE, partial / REPORT_FILE)
+        write_text(partial / SUMMARY_FILE, as_markdown(verdict))
+        standing = Path(candidate) if verdict.verdict == "PROMOTE" else given.get("champion", given.get("base"))
+        if standing is None:
+            (partial / CHAMPION_FOLDER).mkdir(exist_ok=True)
+        else:
+            publish(standing, partial / CHAMPION_FOLDER)
+
+    run_step(out, {"profiles": profiles, "policy": policy_text, "first": first}, work)
+    return read_verdict(out / VERDICT_FILE)
+
+
+def hand_on(out: Path, champion: str, report: str, summary: str) -> dict[str, float]:
+    """The numbers of the verdict in `out`, after its champion, page and summary were copied to a step's artifacts."""
+    publish(out / CHAMPION_FOLDER, Path(champion))
+    for name, artifact in ((REPORT_FILE, report), (SUMMARY_FILE, summary)):
+        write_text(Path(artifact), (out / name).read_text(encoding="utf-8"))
+    return step_metrics(read_verdict(out / VERDICT_FILE))
+
+
+def step_metrics(verdict: Verdict) -> dict[str, float]:
+    """Numbers for a pipeline's metrics: each axis' estimate, difference and bounds, and nothing that isn't there."""
+    numbers: dict[str, float] = {"promoted": float(verdict.verdict == "PROMOTE")}
+    for result in verdict.axes:
+        axis = result.axis.replace("@", "_at_")
+        numbers[axis] = result.candidate_estimate
+        prefix = f"{axis}.{(result.reference or '').replace(' = ', '_')}"
+        compared = {"difference": result.difference, "low": result.low, "high": result.high}
+        numbers |= {f"{prefix}.{name}": value for name, value in compared.items() if value is not None}
+    return numbers
+
+
+def _decided(case: Case, out: Path | None, report: Path | None) -> Verdict:
+    verdict = decide(case, datetime.now(UTC))
+    if report is not None:
+        write_report(report, case, verdict)
+    if out is not None:
+        write_verdict(out, verdict)
+    return verdict

@@ -1,0 +1,104 @@
+"""The verdict: what was decided about a checkpoint, why, and on which evidence; `verdict.json`."""
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from ratchet.errors import InputError
+from ratchet.gate.policy import Tier
+from ratchet.storage import read_json, write_json
+
+Decision = Literal["PROMOTE", "BLOCK", "INCONCLUSIVE", "ERROR"]
+HarmKind = Literal["regression", "reversal", "collapse", "none"]
+AxisOutcome = Literal["ok", "harm", "undecided", "first"]
+VERDICT_VERSION: Literal[1] = 1
+EXIT_CODES: dict[Decision, int] = {"PROMOTE": 0, "BLOCK": 1, "INCONCLUSIVE": 2, "ERROR": 3}
+_STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+
+@dataclass(frozen=True, slots=True)
+class AxisResult:
+    """One axis against one reference; for a first checkpoint there is none, and what compares is None.
+
+    `low` and `high` are one-sided bounds on the true difference, each wrong with a chance of at most alpha. `p_within`
+    is the p-value of "harm beyond the margin", `p_harm` of "no harm beyond it", `p_harm_holm` the same after Holm over
+    all critical pairs (critical axes only), `p_gain` of "no gain" (where the axis must improve). `outcome` is `ok`
+    where harm beyond the margin is excluded (and a gain established, where it must be), `harm` where it is
+    established; `problems_needed` estimates how many problems would make an undecided axis `ok`.
+    """
+
+    axis: str
+    tier: Tier
+    reference: str | None
+    candidate_estimate: float
+    reference_estimate: float | None
+    difference: float | None
+    low: float | None
+    high: float | None
+    margin: float
+    p_within: float | None
+    p_harm: float | None
+    p_harm_holm: float | None
+    p_gain: float | None
+    outcome: AxisOutcome
+    problems: int
+    problems_needed: int | None = None
+
+    __pydantic_config__ = _STRICT
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """What the candidate was compared with; the checkpoint's digest is None where it is unknown."""
+
+    checkpoint: str | None
+    profile_digest: str
+
+    __pydantic_config__ = _STRICT
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What `verdict.json` holds."""
+
+    verdict: Decision
+    kind: HarmKind
+    reasons: tuple[str, ...]
+    axes: tuple[AxisResult, ...]
+    references: dict[str, Reference]
+    policy_digest: str
+    profile_digests: dict[str, str]
+    checkpoint_digest: str | None
+    created: str
+    advice: tuple[str, ...] = ()
+    lineage: tuple[str, ...] = ()
+    signature: str | None = None
+    version: Literal[1] = VERDICT_VERSION
+
+    __pydantic_config__ = _STRICT
+
+    @property
+    def exit_code(self) -> int:
+        """0 PROMOTE, 1 BLOCK, 2 INCONCLUSIVE, 3 ERROR."""
+        return EXIT_CODES[self.verdict]
+
+
+def write_verdict(path: Path, verdict: Verdict) -> None:
+    """Write `verdict.json`."""
+    write_json(path, dataclasses.asdict(verdict))
+
+
+def read_verdict(path: Path) -> Verdict:
+    """The verdict in a file; unknown keys and numbers that are not finite are refused."""
+    value = read_json(path)
+    try:
+        return TypeAdapter(Verdict).validate_python(value)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(map(str, first["loc"]))
+        raise InputError(
+            f"{field}: {first['msg']}", where=path, expected="a verdict that `ratchet gate` wrote"
+        ) from None

@@ -1,0 +1,78 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ratchet.errors import InputError
+from ratchet.gate.policy import measured_by, policy_digest, read_policy
+
+Policies = Callable[..., Path]
+
+
+def test_a_policy_is_read_with_its_defaults(policy: Policies) -> None:
+    read = read_policy(policy())
+    assert read.alpha == 0.05
+    assert read.evidence.same_items and not read.evidence.known_sampling
+    assert read.axes["pass@16"].max_drop == 0.05 and not read.axes["pass@16"].must_improve
+    assert read.against == ["base"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "said"),
+    [
+        ("  pass@16:", "  pass@l6:", 7, "unknown axis 'pass@l6'; expected pass@K"),
+        ("  pass@16:", "  pass16:", 7, "did you mean 'pass@16'?"),
+        ("  pass@16:", "  pass@0:", 7, "unknown axis"),
+        ("  pass@16:", "  pass@04:", 7, "unknown axis"),
+        ("  pass@16:", "  ood.sums.pass@1:", 7, "unknown axis 'ood.sums.pass@1'"),
+        ("  pass@16:", "  pass@32:", 7, "needs 32 attempts a problem, min_attempts is 16"),
+        ("alpha: 0.05", "alhpa: 0.05", 2, "unknown key 'alhpa'"),
+        ("max_drop: 0.05}\n  pass@16", "max_dorp: 0.05}\n  pass@16", 6, "did you mean 'max_drop'?"),
+        ("pass@16: {tier: critical", "pass@16: {tier: crucial", 7, "expected"),
+        ("max_drop: 0.05}\nagainst", "max_drop: -0.1}\nagainst", 7, "greater than or equal to 0"),
+        ("max_drop: 0.05}\nagainst", "max_drop: '0.1'}\nagainst", 7, "valid number"),
+        ("max_drop: 0.05}\nagainst", "max_drop: .nan}\nagainst", 7, "finite number"),
+        ("alpha: 0.05", "alpha: 0.5", 2, "less than 0.5"),
+        ("version: 1", "version: 2", 1, "expected"),
+        ("against: [base]", "against: [best]", 8, "'base' or 'champion'"),
+        ("against: [base]", "against: []", 8, "at least 1 item"),
+        ("{main: sums}", "{main: sums, ood: [sums]}", 3, "suite 'sums' again"),
+        ("{tier: critical", "{tier: advisory", 5, "no axis is critical"),
+    ],
+)
+def test_what_is_wrong_is_named_with_its_line(policy: Policies, old: str, new: str, line: int, said: str) -> None:
+    with pytest.raises(InputError) as caught:
+        read_policy(policy(old, new))
+    assert f"policy.yaml:{line}:" in str(caught.value)
+    assert said in str(caught.value)
+
+
+def test_empty_axes_are_refused(tmp_path: Path, policy: Policies) -> None:
+    text = policy().read_text()
+    emptied = text[: text.index("axes:")] + "axes: {}\nagainst: [base]\n"
+    path = tmp_path / "empty.yaml"
+    path.write_text(emptied)
+    with pytest.raises(InputError, match="axes is empty"):
+        read_policy(path)
+
+
+def test_must_improve_belongs_to_critical_axes(policy: Policies) -> None:
+    with pytest.raises(InputError, match="must_improve on an axis of tier supporting"):
+        read_policy(policy("pass@16: {tier: critical", "pass@16: {must_improve: true, tier: supporting"))
+
+
+def test_an_axis_of_an_ood_suite_is_measured_there(policy: Policies) -> None:
+    read = read_policy(policy("{main: sums}", "{main: sums, ood: [a.b]}", "  pass@16:", "  ood.a.b.pass@16:"))
+    assert measured_by(read, "ood.a.b.pass@16") == ("a.b", 16)
+    assert measured_by(read, "pass@1") == ("sums", 1)
+
+
+def test_the_nearest_ood_axis_is_suggested(policy: Policies) -> None:
+    with pytest.raises(InputError, match="did you mean 'ood.hard.pass@1'"):
+        read_policy(policy("{main: sums}", "{main: sums, ood: [hard]}", "  pass@16:", "  ood.hrad.pass@1:"))
+
+
+def test_the_digest_ignores_layout_and_defaults_and_sees_every_margin(policy: Policies) -> None:
+    plain = policy_digest(read_policy(policy()))
+    assert policy_digest(read_policy(policy("{main: sums}", "{ main: 'sums', ood: [] }  # a comment"))) == plain
+    assert policy_digest(read_policy(policy("max_drop: 0.05}\nagainst", "max_drop: 0.06}\nagainst"))) != plain
