@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
 from ratchet.quickstart.problems import generate
 from ratchet.records import Problem
 from ratchet.storage import write_records

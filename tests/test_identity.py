@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from ratchet.errors import InputError
 from ratchet.identity import checkpoint_digest
 

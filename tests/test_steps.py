@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from ratchet.errors import InputError
 from ratchet.steps import placed, run_step
 

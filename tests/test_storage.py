@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from ratchet.errors import InputError
 from ratchet.records import Attempt, Problem, Sample
 from ratchet.storage import atomic_path, read_records, read_with_header, write_json, write_records

@@ -9,7 +9,9 @@ DEFECT_EXIT_CODE = 70
 class InputError(Exception):
     """Something handed to Ratchet can't be read as what it should be: what was found, where, what was expected, what next."""
 
-    def __init__(self, found: str, *, expected: str, where: str | Path = "", line: int | None = None, next: str = "") -> None:
+    def __init__(
+        self, found: str, *, expected: str, where: str | Path = "", line: int | None = None, next: str = ""
+    ) -> None:
         self.found = found
         self.where = f"{where}:{line}" if line is not None else str(where)
         self.expected = expected

@@ -55,7 +55,9 @@ def read_json(path: Path) -> Any:
         return json.loads(read_bytes(path))
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
         line = getattr(error, "lineno", None)
-        raise InputError(f"not JSON ({_first_line(error)})", where=path, line=line, expected="one JSON document") from None
+        raise InputError(
+            f"not JSON ({_first_line(error)})", where=path, line=line, expected="one JSON document"
+        ) from None
 
 
 def read_bytes(path: Path) -> bytes:
@@ -224,9 +226,7 @@ def _checked(value: dict[str, Any], kind: type[Record], path: Path, number: int)
     known = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
     unknown = next((key for key in value if key not in known), None)
     if unknown is not None:
-        raise InputError(
-            f"unknown field {unknown!r}", where=path, line=number, expected="one of " + ", ".join(known)
-        )
+        raise InputError(f"unknown field {unknown!r}", where=path, line=number, expected="one of " + ", ".join(known))
     try:
         return _adapter(kind).validate_python(value)
     except ValidationError as error:

@@ -19,7 +19,7 @@ import yaml
 
 from ratchet.config import load_yaml
 from ratchet.errors import InputError
-from ratchet.gate.policy import load_policy
+from ratchet.gate.policy import read_policy
 from ratchet.gate.verdict import Verdict, read_verdict
 from ratchet.progress import PROGRESS_FILE
 from ratchet.steps import run_step
@@ -27,6 +27,7 @@ from ratchet.storage import read_bytes, write_records, write_text
 from ratchet_pipelines.run_config import GeneratedProblems, RunConfig, UntrainedModel
 
 LOG_FILE = "run.log"
+PROBLEMS_FILE = "problems.parquet"
 REPORT_FILE = "report.html"
 
 
@@ -74,7 +75,7 @@ def run_locally(config_path: Path, root: Path, seed: int | None = None) -> list[
     config = load_yaml(config_path, RunConfig)
     config = config if seed is None else config.model_copy(update={"seed": seed})
     policy_path = config_path.parent / config.policy
-    load_policy(policy_path)
+    read_policy(policy_path)
     policy = read_bytes(policy_path).decode()
     folder = RunFolder(root.absolute())
     _keep_config(config, policy, folder)
@@ -106,7 +107,7 @@ def _prepare(config: RunConfig, beside: Path, folder: RunFolder) -> tuple[Path, 
     problems = folder.workspace / "problems"
     run_step(problems, config.problems.model_dump(mode="json") | {"seed": config.seed}, _problem_writer(config, beside))
     if isinstance(config.model, UntrainedModel):
-        return problems, make_model(problems / "problems.parquet", folder.workspace / "base-model", config.seed)
+        return problems, make_model(problems / PROBLEMS_FILE, folder.workspace / "base-model", config.seed)
     return problems, (beside / config.model.path).absolute()
 
 
@@ -122,7 +123,7 @@ def _problem_writer(config: RunConfig, beside: Path) -> Any:
             problems = list(generate(config.seed, wanted.train, wanted.eval, wanted.ood))
         else:
             problems = read_records(beside / wanted.path, Problem)
-        write_records(partial / "problems.parquet", problems, Problem)
+        write_records(partial / PROBLEMS_FILE, problems, Problem)
 
     return work
 
@@ -130,7 +131,7 @@ def _problem_writer(config: RunConfig, beside: Path) -> Any:
 def _arguments(config: RunConfig, policy: str, folder: RunFolder, problems: Path, model: Path) -> dict[str, Any]:
     """The pipeline's parameters."""
     return {
-        "data_problems": str(problems),
+        "data_problems": str(problems / PROBLEMS_FILE),
         "model_base": str(model),
         "gate_policy": policy,
         "run_workspace": str(folder.workspace),
@@ -188,6 +189,7 @@ def _quiet_steps(stream: io.TextIOBase, folder: RunFolder) -> Iterator[None]:
     import logging
 
     os.environ[PROGRESS_FILE] = str(folder.root / "progress.json")
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads make a machine with other work crawl
     handler = logging.StreamHandler(stream)
     root = logging.getLogger()
     before, root.handlers = root.handlers, [handler]

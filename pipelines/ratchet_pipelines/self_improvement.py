@@ -69,7 +69,7 @@ def self_improvement(rounds: int) -> Callable[..., Any]:
         """Train a model on its own correct answers, round after round; promote no round that has reversed.
 
         Args:
-            data_problems: Folder with problems.parquet (splits train, eval, ood).
+            data_problems: Problem file, .jsonl or .parquet, with splits train, eval and ood.
             model_base: Base checkpoint M_0, a Hugging Face folder with safetensors weights.
             gate_policy: The promotion policy, as YAML text.
             run_workspace: Folder that outlives this run's pods; a run started again on it goes on where it was.
@@ -119,14 +119,18 @@ def _next_round(run: _Run, round_: int, previous: Any, base_profile: Any, before
     """The rounds from `round_` on, each only where the gate let the one before it go on."""
     if round_ > run.rounds + 1:
         return
-    with dsl.If(before.outputs["proceed"] == "yes", name=f"round-{round_}"):
+    # Two conditions, since kfp has no "and"; kfp.local resolves only a step's single return value in a condition.
+    with (
+        dsl.If(before.outputs["Output"] != "BLOCK", name=f"round-{round_}"),
+        dsl.If(before.outputs["Output"] != "ERROR", name=f"round-{round_}-evidence-was-accepted"),
+    ):
         trained = _train(run, round_, previous, _own_answers(run, round_, previous), "train")
         profile = _profile(run, round_, trained)
         decision = _fresh(
             gate(
                 candidate=profile,
                 base=base_profile,
-                champion=before.outputs["champion_profile"],
+                champion=before.outputs["champion_out"],
                 policy=run.settings["gate_policy"],
                 first=False,
                 **run.place(round_, "gate"),
@@ -206,7 +210,7 @@ def _log(run: _Run, round_: int, checkpoint: Any, profile: Any, decision: Any) -
     task = log(
         checkpoint=checkpoint,
         profile=profile,
-        verdict=decision.outputs["verdict_folder"],
+        verdict=decision.outputs["verdict_out"],
         tracking_uri=settings["mlflow_tracking_uri"],
         experiment=settings["mlflow_experiment"],
         run_name=settings["run_name"],
@@ -216,7 +220,7 @@ def _log(run: _Run, round_: int, checkpoint: Any, profile: Any, decision: Any) -
 
 
 def _fresh(task: Any) -> Any:
-    """The task with caching off: attempts, weights and measurements of an earlier run are never passed off as this one's.
+    """The task with caching off: what an earlier run drew, trained or measured is never passed off as this one's.
 
     It is set on each task, since a run's own setting does not reach tasks inside a condition.
     """

@@ -15,7 +15,13 @@ SHOWN = ("pass@1", "pass@4", "pass@16", "distinct-2")
 def summary_rows(rounds: Sequence[RoundResult]) -> list[dict[str, Any]]:
     """One row a round: name, verdict, kind, and the shown metrics by suite (None where a profile has none)."""
     return [
-        {"round": r.number, "checkpoint": p.name, "verdict": r.verdict.verdict, "kind": r.verdict.kind, "metrics": _shown(p)}
+        {
+            "round": r.number,
+            "checkpoint": p.name,
+            "verdict": r.verdict.verdict,
+            "kind": r.verdict.kind,
+            "metrics": _shown(p),
+        }
         for r in rounds
         for p in [read_profile(r.profile)]
     ]

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from ratchet.errors import InputError
 from ratchet.grade import ATTEMPTS_FILE, GRADES_FILE, grade
 from ratchet.records import Attempt, Grade, Problem, Sample

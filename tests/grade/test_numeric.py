@@ -7,6 +7,7 @@ from fractions import Fraction
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from ratchet.grade.numeric import extract_answer, grade_numeric, parse_number
 
 
@@ -60,7 +61,7 @@ def test_every_integer_is_read_as_itself_with_and_without_separators(value: int)
     assert grade_numeric(f"so it is {value:,}", str(value))[0] == "correct"
 
 
-@given(st.decimals(allow_nan=False, allow_infinity=False, min_value=-10**9, max_value=10**9, places=6))
+@given(st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**9), max_value=10**9, places=6))
 def test_every_decimal_is_read_exactly(value: object) -> None:
     assert parse_number(f"{value:f}") == Fraction(str(value))
 

@@ -97,12 +97,15 @@ def test_clusters_of_one_problem_change_nothing() -> None:
 def test_the_unseen_cluster_is_as_large_as_the_largest_seen() -> None:
     # One in ten clusters holds 20 problems, the others 1; 5 % of all clusters are lost outright, so the true mean is at
     # the margin. With an unseen cluster of mean size, a quarter of such candidates pass.
-    generator, repeats, passed = np.random.default_rng(2), 500, 0
+    generator, repeats, passed, passed_by_mean = np.random.default_rng(2), 500, 0, 0
     for _ in range(repeats):
         sizes = np.where(generator.random(100) < 0.1, 20, 1)
         lost = np.where(generator.random(100) < 0.05, -1.0, 0.0)
         passed += p_at_most(np.repeat(lost, sizes), -0.05, -1.0, np.repeat(np.arange(100), sizes)) <= 0.05
+        coefficients = np.append(sizes * (lost + 0.05), sizes.mean() * (-1.0 + 0.05))
+        passed_by_mean += bounds._chance_not_positive(coefficients, np.ones(101)) <= 0.05
     assert passed / repeats <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / repeats)
+    assert passed_by_mean / repeats > 0.15
 
 
 def test_the_two_p_values_are_mirror_images() -> None:

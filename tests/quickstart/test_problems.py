@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable
 
 import pytest
+
 from ratchet.errors import InputError
 from ratchet.grade.numeric import extract_answer
 from ratchet.quickstart import problems

@@ -1,6 +1,7 @@
 """A checkpoint in MLflow: everything there once, of the right weights, also after a kill and from two processes."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -55,16 +56,25 @@ def verdict_file(path: Path, digest: str, profile: Path) -> Path:
     return path
 
 
+@pytest.fixture(scope="module")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An SQLite database with MLflow's tables, which take seconds to create, and no experiment of ours."""
+    path = tmp_path_factory.mktemp("empty") / "mlflow.db"
+    mlflow.MlflowClient(tracking_uri=f"sqlite:///{path}").search_experiments()
+    return path
+
+
 @pytest.fixture
-def call(tmp_path: Path) -> dict[str, Any]:
+def call(tmp_path: Path, empty_database: Path) -> dict[str, Any]:
     """The arguments of a call that is in order."""
+    shutil.copyfile(empty_database, tmp_path / "mlflow.db")
     checkpoint = checkpoint_folder(tmp_path / "m2")
     digest = checkpoint_digest(checkpoint)
     profile = profile_folder(tmp_path / "p2", digest)
     report = tmp_path / "report.html"
     report.write_text("<!doctype html>")
     return {
-        "tracking_uri": f"sqlite:///{tmp_path / 'tracking' / 'mlflow.db'}",
+        "tracking_uri": f"sqlite:///{tmp_path / 'mlflow.db'}",
         "experiment": "loop",
         "run_name": "first run",
         "checkpoint": checkpoint,
@@ -162,9 +172,10 @@ def test_the_same_call_again_changes_nothing(call: dict[str, Any]) -> None:
 @pytest.mark.parametrize("interrupted", ["log_model_artifact", "log_outputs", "log_batch", "finalize_logged_model"])
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_a_call_that_was_killed_is_completed_by_the_next(
-    call: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, interrupted: str, when: str
+    call: dict[str, Any], monkeypatch: pytest.MonkeyPatch, empty_database: Path, interrupted: str, when: str
 ) -> None:
-    whole = {**call, "tracking_uri": f"sqlite:///{tmp_path / 'whole.db'}"}
+    copy = call["report"].with_name("whole.db")
+    whole = {**call, "tracking_uri": f"sqlite:///{shutil.copyfile(empty_database, copy)}"}
     log_checkpoint(**whole)
     real = getattr(mlflow.MlflowClient, interrupted)
 
@@ -213,6 +224,7 @@ def test_a_second_verdict_is_not_logged_over_the_first(call: dict[str, Any]) -> 
 
 
 def test_what_cannot_be_logged_leaves_no_trace(call: dict[str, Any], tmp_path: Path) -> None:
+    call["tracking_uri"] = f"sqlite:///{tmp_path / 'tracking' / 'mlflow.db'}"
     assert "nowhere.html: no such file" in refusal(**{**call, "report": tmp_path / "nowhere.html"})
     assert "run name" in refusal(**{**call, "run_name": "it's"})
     assert not (tmp_path / "tracking").exists()
@@ -239,6 +251,7 @@ def test_a_deleted_experiment_is_an_input_error(call: dict[str, Any]) -> None:
 
 @pytest.mark.slow
 def test_two_processes_may_create_the_database_at_once(call: dict[str, Any], tmp_path: Path) -> None:
+    call["tracking_uri"] = f"sqlite:///{tmp_path / 'tracking' / 'mlflow.db'}"
     commands = [
         [sys.executable, "-m", "ratchet", "log", "--checkpoint", call["checkpoint"], "--profile", call["profile"]]
         + ["--tracking-uri", call["tracking_uri"], "--experiment", "loop", "--run", "first run", "--round", number]
@@ -251,3 +264,10 @@ def test_two_processes_may_create_the_database_at_once(call: dict[str, Any], tmp
     found = stored(call["tracking_uri"])
     assert [out.decode().strip()[:2] for out, _ in printed] == ["m-", "m-"]
     assert (len(found["runs"]), len(found["models"])) == (1, 2)
+
+
+def test_the_documentation_names_every_tag(call: dict[str, Any]) -> None:
+    log_checkpoint(**call)
+    (model,) = stored(call["tracking_uri"])["models"]
+    page = (Path(__file__).parents[2] / "docs" / "tracking.md").read_text()
+    assert {line.split("`")[1] for line in page.splitlines() if line.startswith("| `ratchet.")} == set(model["tags"])

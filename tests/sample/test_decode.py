@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from scipy.stats import chisquare
+
 from ratchet.checkpoints import load_model, load_tokenizer
 from ratchet.sample.decode import Decoded, decode, uniforms
-from scipy.stats import chisquare
 
 PROMPTS = ["Ann has 7 pens.", "Ben has 12 coins. Ben finds 3. How many now?\n", "Dan"]
 NO_END = -1  # a token that is never drawn

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from ratchet.errors import InputError
 from ratchet.identity import checkpoint_digest
 from ratchet.records import Problem, Sample
@@ -31,9 +32,7 @@ def test_each_problem_of_the_splits_gets_its_attempts_once(problems: Path, untra
     assert len({s.text for s in samples if s.problem_id == wanted[0]}) > 32  # attempts are no copies of each other
 
 
-def test_the_same_seed_draws_the_same_and_another_draws_others(
-    problems: Path, untrained: Path, tmp_path: Path
-) -> None:
+def test_the_same_seed_draws_the_same_and_another_draws_others(problems: Path, untrained: Path, tmp_path: Path) -> None:
     def texts(name: str, seed: int) -> list[str]:
         settings = Sampling(attempts=4, max_new_tokens=6, seed=seed)
         out = sample(problems, untrained, tmp_path / name, settings, ["ood"])

@@ -4,6 +4,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+
 from ratchet.errors import InputError
 from ratchet.records import Attempt, Example, Problem
 from ratchet.select import EXAMPLES_FILE, select_correct, select_solutions

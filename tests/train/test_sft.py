@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
+
 from ratchet.checkpoints import load_model, load_tokenizer
 from ratchet.identity import checkpoint_digest
 from ratchet.records import Example
@@ -16,7 +18,6 @@ from ratchet.select import EXAMPLES_FILE, select_solutions
 from ratchet.storage import read_records
 from ratchet.train import SFT, train_sft
 from ratchet.train.sft import batched_by_length
-from safetensors.torch import load_file
 
 SETTINGS = SFT(epochs=8, batch_size=8, learning_rate=3e-3, max_length=128, warmup_steps=2, save_steps=5, seed=0)
 

@@ -9,7 +9,9 @@ from ratchet.cli.options import file, out, problems, seed
 
 @click.command(epilog="Example: ratchet select --problems p.jsonl --attempts g1/attempts.parquet --out e2")
 @problems
-@click.option("--attempts", type=file, help="Graded attempts; without them the problems' reference solutions are taken.")
+@click.option(
+    "--attempts", type=file, help="Graded attempts; without them the problems' reference solutions are taken."
+)
 @click.option("--per-problem", type=click.IntRange(min=1), default=4, show_default=True, help="Most kept a problem.")
 @out
 @seed

@@ -15,7 +15,9 @@ from ratchet.cli.options import checkpoint, file, out, seed
 @click.option("--epochs", type=click.IntRange(min=1), default=1, show_default=True)
 @click.option("--batch-size", type=click.IntRange(min=1), default=32, show_default=True)
 @click.option("--learning-rate", type=click.FloatRange(min=0, min_open=True), default=1e-5, show_default=True)
-@click.option("--max-length", type=click.IntRange(min=1), default=256, show_default=True, help="Longest text, in tokens.")
+@click.option(
+    "--max-length", type=click.IntRange(min=1), default=256, show_default=True, help="Longest text, in tokens."
+)
 @seed
 def train(
     checkpoint: Path,

@@ -63,6 +63,8 @@ def page(case: Case, verdict: Verdict) -> str:
 
 
 def _shown(case: Case, verdict: Verdict) -> dict[str, Any]:
+    import yaml
+
     sides = [case.candidate, *reversed(case.references.values())]
     judged = verdict.verdict != "ERROR"
     compared = [result for result in verdict.axes if result.reference is not None]
@@ -73,6 +75,7 @@ def _shown(case: Case, verdict: Verdict) -> dict[str, Any]:
         "verdict": verdict,
         "policy": case.policy,
         "candidate": case.candidate.profile.name,
+        "decided": verdict.created[:16].replace("T", " ") + " UTC",
         "symbol": wording.SYMBOLS[verdict.verdict],
         "headline": wording.headline(verdict),
         "axis_rows": wording.axis_rows(verdict.axes),
@@ -82,7 +85,7 @@ def _shown(case: Case, verdict: Verdict) -> dict[str, Any]:
         "groups": _groups(sides, main, highest) if judged else [],
         "highest": highest,
         "evidence": [_evidence_row(side, suite, counts) for side in sides for suite, counts in side.counts.items()],
-        "policy_json": case.policy.model_dump_json(indent=2),
+        "policy_text": yaml.safe_dump(case.policy.model_dump(), sort_keys=False, default_flow_style=None, width=100),
     }
 
 

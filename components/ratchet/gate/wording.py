@@ -9,7 +9,7 @@ FIRST = "first checkpoint: its evidence holds, and there is nothing to compare w
 SYMBOLS: dict[Decision, str] = {"PROMOTE": "✓", "BLOCK": "✕", "INCONCLUSIVE": "?", "ERROR": "!"}
 HEADLINES: dict[Decision, str] = {
     "PROMOTE": "This checkpoint may be promoted: it is within every margin.",
-    "BLOCK": "This checkpoint must not be promoted: harm beyond a margin is established.",
+    "BLOCK": "Do not promote this checkpoint: harm beyond a margin is established.",
     "INCONCLUSIVE": "The evidence does not decide: it neither excludes nor establishes harm beyond a margin.",
     "ERROR": "The evidence was refused, so nothing was decided.",
 }
@@ -21,15 +21,13 @@ def headline(verdict: Verdict) -> str:
     if verdict.verdict == "PROMOTE" and not verdict.references:
         return "This checkpoint may be promoted: it is the first, and its evidence holds."
     if verdict.verdict == "BLOCK" and verdict.kind == "reversal" and _pass_at_1_held(verdict.axes):
-        return "This checkpoint must not be promoted: pass@1 held while the model became able to do less."
+        return "Do not promote this checkpoint: pass@1 held, but the model became able to do less."
     if verdict.verdict == "INCONCLUSIVE" and verdict.kind != "none":
         return "Nothing critical is established, but a supporting axis fell beyond its margin."
     return HEADLINES[verdict.verdict]
 
 
-def reasons(
-    decision: Decision, axes: Sequence[AxisResult], policy: Policy, pass_at_1: dict[str, float]
-) -> list[str]:
+def reasons(decision: Decision, axes: Sequence[AxisResult], policy: Policy, pass_at_1: dict[str, float]) -> list[str]:
     """Why this decision, the decisive first."""
     harmed = [r for r in axes if r.outcome == "harm"]
     decisive = [_harm(r, pass_at_1) for tier in ("critical", "supporting") for r in harmed if r.tier == tier]
@@ -121,11 +119,8 @@ def _harm(result: AxisResult, pass_at_1: dict[str, float]) -> str:
         f"{result.axis} fell by {-(result.difference or 0.0):.3f} {_interval(result)} against {result.reference}: "
         f"beyond the margin of {result.margin:.3f}"
     )
-    change = pass_at_1.get(result.reference or "")
-    if result.axis == "pass@1" or change is None:
-        return text
-    what = f"did not fall ({change:+.3f})" if change >= 0.0 else f"changed by {change:+.3f}"
-    return f"{text}; pass@1 {what}"
+    change = pass_at_1[result.reference or ""]
+    return f"{text}; pass@1 did not fall ({change:+.3f})" if change >= 0.0 else text
 
 
 def _undecided(result: AxisResult, policy: Policy) -> str:

@@ -57,7 +57,9 @@ def _graded(samples: list[Sample], problems: dict[tuple[str, str], Problem], whe
         )
     other = next((p for p in problems.values() if p.kind != "numeric"), None)
     if other is not None:
-        raise InputError(f"problem {other.id!r} of kind {other.kind!r}", expected="kind 'numeric', the one graded so far")
+        raise InputError(
+            f"problem {other.id!r} of kind {other.kind!r}", expected="kind 'numeric', the one graded so far"
+        )
     grades = []
     with tracking("grade", len(samples), "attempts") as advance:
         for sample in samples:
@@ -68,6 +70,4 @@ def _graded(samples: list[Sample], problems: dict[tuple[str, str], Problem], whe
 
 def _attempt(sample: Sample, given: Grade, problem: Problem) -> Attempt:
     shared = {f.name: getattr(given, f.name) for f in dataclasses.fields(Grade) if f.name != "reason"}
-    return Attempt(
-        **shared, text=sample.text, group=problem.group, cluster=problem.cluster, concepts=problem.concepts
-    )
+    return Attempt(**shared, text=sample.text, group=problem.group, cluster=problem.cluster, concepts=problem.concepts)

@@ -61,6 +61,9 @@ def cluster_indices(clusters: Sequence[str | None]) -> Integers:
     """A number for each problem's cluster, from 0; a problem without one is a cluster of its own."""
     numbers: dict[object, int] = {}
     return np.array(
-        [numbers.setdefault(name if name is not None else ("alone", i), len(numbers)) for i, name in enumerate(clusters)],
+        [
+            numbers.setdefault(name if name is not None else ("alone", i), len(numbers))
+            for i, name in enumerate(clusters)
+        ],
         dtype=np.int64,
     )

@@ -48,9 +48,7 @@ def _tokenizer(texts: Sequence[str]) -> Any:
         show_progress=False,
     )
     core.train_from_iterator(texts, trainer)
-    core.post_processor = TemplateProcessing(
-        single=f"{START} $A", special_tokens=[(START, core.token_to_id(START))]
-    )
+    core.post_processor = TemplateProcessing(single=f"{START} $A", special_tokens=[(START, core.token_to_id(START))])
     return PreTrainedTokenizerFast(
         tokenizer_object=core, pad_token=PAD, bos_token=START, eos_token=END, model_max_length=CONTEXT
     )

@@ -30,7 +30,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """The files that speak of a checkpoint; `parent` is the digest of the one it was trained from, where it is known."""
+    """The files that speak of a checkpoint, and the digest of the one it was trained from where it is given."""
 
     checkpoint: Path
     profile: Path

@@ -95,8 +95,8 @@ def _complete(client: "MlflowClient", run: "Run", model: "LoggedModel", entry: E
     metrics = _metrics(run, model, entry)
     for start in range(0, len(metrics), METRICS_AT_ONCE):
         client.log_batch(run.info.run_id, metrics=metrics[start : start + METRICS_AT_ONCE])
-    client.finalize_logged_model(model.model_id, "READY")
     client.set_terminated(run.info.run_id)
+    client.finalize_logged_model(model.model_id, "READY")
 
 
 def _metrics(run: "Run", model: "LoggedModel", entry: Entry) -> list[Any]:

@@ -28,25 +28,21 @@ def opened(tracking_uri: str, experiment: str) -> Iterator[tuple["MlflowClient",
     """
     database = _database(tracking_uri)
     with _locked(database):
-        client = _client(tracking_uri)
-        yield client, _experiment_id(client, tracking_uri, experiment, database)
+        client, found = _client_and_experiment(tracking_uri, experiment, database)
+        yield client, str(found.experiment_id)
 
 
-def _client(tracking_uri: str) -> "MlflowClient":
+def _client_and_experiment(tracking_uri: str, name: str, database: Path | None) -> tuple["MlflowClient", "Experiment"]:
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
     os.environ["DO_NOT_TRACK"] = "true"
     from mlflow import MlflowClient
-
-    for name in ("mlflow", "alembic"):
-        logging.getLogger(name).setLevel(logging.WARNING)  # a new database reports every migration
-    return MlflowClient(tracking_uri=tracking_uri)
-
-
-def _experiment_id(client: "MlflowClient", tracking_uri: str, name: str, database: Path | None) -> str:
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
 
+    for logger in ("mlflow", "alembic"):
+        logging.getLogger(logger).setLevel(logging.WARNING)  # a new database reports every migration
     try:
+        client = MlflowClient(tracking_uri=tracking_uri)
         found = client.get_experiment_by_name(name) or _created(client, name, database)
     except (MlflowException, SQLAlchemyError) as error:
         message = " ".join(str(error).split())[:200]
@@ -62,7 +58,7 @@ def _experiment_id(client: "MlflowClient", tracking_uri: str, name: str, databas
             expected="an active experiment",
             next="restore it in MLflow or name another one",
         )
-    return str(found.experiment_id)
+    return client, found
 
 
 def _created(client: "MlflowClient", name: str, database: Path | None) -> "Experiment":

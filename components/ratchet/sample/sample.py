@@ -70,9 +70,7 @@ def _sample_parts(problems: Sequence[Problem], checkpoint: Path, parts: Path, sa
         for batch, path in zip(batches, paths, strict=True):
             if not path.exists():
                 chosen = [problems[index] for index in batch]
-                write_records(
-                    path, _attempts(chosen, [prompts[i] for i in batch], model, tokenizer, sampling), Sample
-                )
+                write_records(path, _attempts(chosen, [prompts[i] for i in batch], model, tokenizer, sampling), Sample)
                 advance(len(batch) * attempts)
 
 

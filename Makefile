@@ -1,0 +1,52 @@
+# Everything is run from here; `make` alone says what there is.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+UV := $(BIN)/uv
+INSTALLED := .venv/.installed
+PYTEST_WORKERS ?= 2
+# What two workers share: one thread each.
+TEST_ENV := OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false
+SEED ?= 0
+
+.DEFAULT_GOAL := help
+.PHONY: help setup quickstart test check lint types golden lock clean
+
+help: ## say what each target does
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
+
+setup: $(INSTALLED) ## install everything into .venv (needs Python 3.11 or later, nothing else)
+
+$(INSTALLED): requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Ratchet needs Python 3.11 or later; say which with make PYTHON=..."; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.13.8
+	$(UV) pip install --quiet --python $(BIN)/python -r requirements.txt
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps -e .
+	@touch $@
+
+quickstart: $(INSTALLED) ## a whole self-improvement run on this machine, to a verdict (another one: SEED=1)
+	$(BIN)/ratchet run pipelines/configs/quickstart.yaml --out runs/quickstart-$(SEED) --seed $(SEED)
+
+test: $(INSTALLED) ## the tests
+	$(TEST_ENV) $(BIN)/pytest -n $(PYTEST_WORKERS)
+
+check: lint types test ## all that CI runs: lint, types, tests (golden files among them)
+
+lint: $(INSTALLED) ## ruff: rules and format
+	$(BIN)/ruff check components pipelines tests benchmarks
+	$(BIN)/ruff format --check components pipelines tests benchmarks
+
+types: $(INSTALLED) ## mypy, strict
+	$(BIN)/mypy
+
+golden: $(INSTALLED) ## write the golden files anew, after a change that was meant
+	$(BIN)/ratchet pipeline compile --rounds 4 --out pipelines/compiled/self_improvement.yaml
+	$(BIN)/python -m ratchet_pipelines.catalogue
+
+lock: $(INSTALLED) ## choose the pinned versions anew
+	$(UV) pip compile --quiet --python-version 3.11 --no-emit-index-url --no-header --no-annotate --generate-hashes \
+		--extra validate --extra train --extra sample --extra registry --extra kfp --extra dev \
+		pyproject.toml -o requirements.txt
+
+clean: ## remove what was built here (not runs/)
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
