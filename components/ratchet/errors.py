@@ -7,7 +7,7 @@ DEFECT_EXIT_CODE = 70
 
 
 class InputError(Exception):
-    """Something handed to Ratchet can't be read as what it should be: what was found, where, what was expected, what next."""
+    """Something given to Ratchet isn't what it should be: what was found, where, what was expected, what to do next."""
 
     def __init__(
         self, found: str, *, expected: str, where: str | Path = "", line: int | None = None, next: str = ""

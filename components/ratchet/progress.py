@@ -87,5 +87,5 @@ def _terminal_bar(step: str, total: float, unit: str, already: float) -> Iterato
         TimeRemainingColumn(),
     )
     with Bars(*columns, console=Console(stderr=True)) as bars:
-        task = bars.add_task(step, total=total, completed=already)
+        task = bars.add_task(step, total=total, completed=int(already))
         yield lambda amount: bars.advance(task, amount)

@@ -1,4 +1,4 @@
-"""Steps that survive being killed: a result appears whole or not at all, and a second start goes on where the first was.
+"""Steps that survive being killed: a result appears whole or not at all, a second start goes on where the first was.
 
 A step works in `<out>.partial` and renames it to `<out>` when it is done. `step.json` holds what the result was made
 from; a folder made from something else is never reused or overwritten. A lock keeps two processes from working on one
@@ -40,7 +40,7 @@ def run_step(out: Path, made_from: Mapping[str, Any], work: Callable[[Path], Non
 
 @contextmanager
 def placed(workspace: str, name: str, artifact: str) -> Iterator[Path]:
-    """Where a pipeline step writes its result: `<workspace>/<name>`, copied to the artifact's path when the step is done.
+    """Where a pipeline step writes its result: `<workspace>/<name>`, copied to the artifact's path when it is done.
 
     The workspace outlives a run that is killed, the artifact's path (new in every run of a pipeline) does not.
     """

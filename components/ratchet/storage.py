@@ -98,7 +98,7 @@ def read_with_header(path: Path, kind: type[Record]) -> tuple[list[Record], Head
         table, header = read_table(path, kind)
         return records_of(table, kind), header
     header = {}
-    records = []
+    records: list[Record] = []
     for number, value in _json_lines(path):
         if not records and not header and set(value) == {"header"} and isinstance(value["header"], dict):
             header = value["header"]
@@ -228,7 +228,8 @@ def _checked(value: dict[str, Any], kind: type[Record], path: Path, number: int)
     if unknown is not None:
         raise InputError(f"unknown field {unknown!r}", where=path, line=number, expected="one of " + ", ".join(known))
     try:
-        return _adapter(kind).validate_python(value)
+        adapter: TypeAdapter[Record] = _adapter(kind)  # type: ignore[arg-type]
+        return adapter.validate_python(value)
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"])
@@ -239,7 +240,7 @@ def _checked(value: dict[str, Any], kind: type[Record], path: Path, number: int)
 
 
 @cache
-def _adapter(kind: type[Record]) -> "TypeAdapter[Record]":
+def _adapter(kind: Any) -> "TypeAdapter[Any]":
     from pydantic import TypeAdapter
 
     return TypeAdapter(kind)

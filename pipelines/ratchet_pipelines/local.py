@@ -21,10 +21,13 @@ from ratchet.config import load_yaml
 from ratchet.errors import InputError
 from ratchet.gate.policy import read_policy
 from ratchet.gate.verdict import Verdict, read_verdict
+from ratchet.identity import require_checkpoint
 from ratchet.progress import PROGRESS_FILE
+from ratchet.quickstart.problems import generate
+from ratchet.records import Problem
 from ratchet.steps import run_step
-from ratchet.storage import read_bytes, write_records, write_text
-from ratchet_pipelines.run_config import GeneratedProblems, RunConfig, UntrainedModel
+from ratchet.storage import file_digest, read_bytes, read_records, write_records, write_text
+from ratchet_pipelines.run_config import BaseCheckpoint, GeneratedProblems, RunConfig, UntrainedModel
 
 LOG_FILE = "run.log"
 PROBLEMS_FILE = "problems.parquet"
@@ -78,9 +81,16 @@ def run_locally(config_path: Path, root: Path, seed: int | None = None) -> list[
     read_policy(policy_path)
     policy = read_bytes(policy_path).decode()
     folder = RunFolder(root.absolute())
+    beside = config_path.parent
+    problems, made_from = _problems(config, beside)
+    if isinstance(config.model, BaseCheckpoint):
+        require_checkpoint(beside / config.model.path)
+    # All that a user may have to mend has been read; from here on the run's folder is written.
     _keep_config(config, policy, folder)
-    problems, model = _prepare(config, config_path.parent, folder)
-    _run_pipeline(config, folder, _arguments(config, policy, folder, problems, model))
+    kept = folder.workspace / "problems"
+    run_step(kept, made_from, lambda partial: write_records(partial / PROBLEMS_FILE, problems, Problem))
+    model = _base_model(config, beside, kept / PROBLEMS_FILE, folder)
+    _run_pipeline(config, folder, _arguments(config, policy, folder, kept / PROBLEMS_FILE, model))
     rounds = folder.rounds()
     shutil.copyfile(rounds[-1].folder / "gate" / REPORT_FILE, folder.root / REPORT_FILE)
     return rounds
@@ -100,38 +110,32 @@ def _keep_config(config: RunConfig, policy: str, folder: RunFolder) -> None:
     write_text(kept, text)
 
 
-def _prepare(config: RunConfig, beside: Path, folder: RunFolder) -> tuple[Path, Path]:
-    """The problems folder and the base checkpoint, generated where the configuration says so."""
+def _problems(config: RunConfig, beside: Path) -> tuple[list[Problem], dict[str, Any]]:
+    """The problems of the run, generated or read, and what they were made from."""
+    wanted = config.problems
+    if isinstance(wanted, GeneratedProblems):
+        made_from = wanted.model_dump() | {"seed": config.seed}
+        return list(generate(config.seed, wanted.train, wanted.eval, wanted.ood)), made_from
+    path = beside / wanted.path
+    problems = read_records(path, Problem)
+    if not problems:
+        raise InputError("no problem", where=path, expected="problems of splits train and eval")
+    return problems, {"digest": file_digest(path)}
+
+
+def _base_model(config: RunConfig, beside: Path, problems: Path, folder: RunFolder) -> Path:
+    """The base checkpoint: the one that the configuration names, or the quickstart's, made here."""
     from ratchet.quickstart.model import make_model
 
-    problems = folder.workspace / "problems"
-    run_step(problems, config.problems.model_dump(mode="json") | {"seed": config.seed}, _problem_writer(config, beside))
     if isinstance(config.model, UntrainedModel):
-        return problems, make_model(problems / PROBLEMS_FILE, folder.workspace / "base-model", config.seed)
-    return problems, (beside / config.model.path).absolute()
-
-
-def _problem_writer(config: RunConfig, beside: Path) -> Any:
-    from ratchet.quickstart.problems import generate
-    from ratchet.records import Problem
-    from ratchet.storage import read_records
-
-    wanted = config.problems
-
-    def work(partial: Path) -> None:
-        if isinstance(wanted, GeneratedProblems):
-            problems = list(generate(config.seed, wanted.train, wanted.eval, wanted.ood))
-        else:
-            problems = read_records(beside / wanted.path, Problem)
-        write_records(partial / PROBLEMS_FILE, problems, Problem)
-
-    return work
+        return make_model(problems, folder.workspace / "base-model", config.seed)
+    return (beside / config.model.path).absolute()
 
 
 def _arguments(config: RunConfig, policy: str, folder: RunFolder, problems: Path, model: Path) -> dict[str, Any]:
     """The pipeline's parameters."""
     return {
-        "data_problems": str(problems / PROBLEMS_FILE),
+        "data_problems": str(problems),
         "model_base": str(model),
         "gate_policy": policy,
         "run_workspace": str(folder.workspace),

@@ -102,7 +102,8 @@ def self_improvement(rounds: int) -> Callable[..., Any]:
         run = _Run(rounds, settings, checked.outputs["validated"])
         _first_round(run, base.output)
 
-    return pipeline
+    built: Callable[..., Any] = pipeline
+    return built
 
 
 def _first_round(run: _Run, base_model: Any) -> None:

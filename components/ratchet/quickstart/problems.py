@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ratchet.errors import InputError
-from ratchet.records import Problem
+from ratchet.records import Problem, Split
 
 LARGEST = 40  # no amount in a problem or a solution exceeds it
 MOST_DRAWS = 1000
@@ -131,7 +131,12 @@ def generate(seed: int, train: int, evaluate: int, ood: int) -> Iterator[Problem
     """Problems of the three splits; no two of them, in any split, tell the same story of numbers."""
     rng = random.Random(seed)
     seen: set[Story] = set()
-    for split, count, starts in (("train", train, STARTS), ("eval", evaluate, STARTS), ("ood", ood, OOD_STARTS)):
+    splits: tuple[tuple[Split, int, range], ...] = (
+        ("train", train, STARTS),
+        ("eval", evaluate, STARTS),
+        ("ood", ood, OOD_STARTS),
+    )
+    for split, count, starts in splits:
         for index in range(count):
             story = _unseen(rng, LEVELS[index % len(LEVELS)], starts, seen)
             solution, answer = solve(story, rng)

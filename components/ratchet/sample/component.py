@@ -31,4 +31,4 @@ def sample(
 
     sampling = Sampling(attempts, temperature, top_p, max_new_tokens, seed)
     with placed(workspace, step, samples.path) as out:
-        draw(Path(problems.path, "problems.parquet"), Path(checkpoint.path), out, sampling, splits, limit or None)
+        draw(Path(problems.path, "problems.parquet"), Path(checkpoint.path), out, sampling, splits, limit or None)  # type: ignore[arg-type]

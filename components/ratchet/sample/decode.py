@@ -130,7 +130,7 @@ def _read_prompts(model: Any, prompts: Sequence[Sequence[int]], attempts: int) -
 
 
 def _choose(logits: "torch.Tensor", noise: "torch.Tensor", temperature: float, top_p: float) -> "torch.Tensor":
-    """The token of each row: the likeliest at temperature 0, else the inverse distribution function at the row's noise."""
+    """The token of each row: the likeliest at temperature 0, else the inverse distribution function at its noise."""
     import torch
 
     if temperature == 0:
