@@ -35,6 +35,14 @@ class _Run:
         return {"workspace": self.settings["run_workspace"], "step": f"round-{round_}/{step}"}
 
 
+@dataclass(frozen=True)
+class _Before:
+    """What a round takes from the one before it: the gate's step, and the logging that it waits for."""
+
+    decision: Any
+    logged: Any
+
+
 def self_improvement(rounds: int) -> Callable[..., Any]:
     """The pipeline function with M_1 and `rounds` rounds of self-improvement after it."""
 
@@ -112,37 +120,37 @@ def _first_round(run: _Run, base_model: Any) -> None:
     trained = _train(run, 1, base_model, chosen.outputs["examples"], "first")
     profile = _profile(run, 1, trained)
     decision = _fresh(gate(candidate=profile, policy=run.settings["gate_policy"], first=True, **run.place(1, "gate")))
-    _log(run, 1, trained, profile, decision)
-    _next_round(run, 2, trained, profile, decision)
+    logged = _log(run, 1, trained, profile, decision)
+    _next_round(run, 2, trained, profile, _Before(decision, logged))
 
 
-def _next_round(run: _Run, round_: int, previous: Any, base_profile: Any, before: Any) -> None:
+def _next_round(run: _Run, round_: int, previous: Any, base_profile: Any, before: _Before) -> None:
     """The rounds from `round_` on, each only where the gate let the one before it go on."""
     if round_ > run.rounds + 1:
         return
     # Two conditions, since kfp has no "and"; kfp.local resolves only a step's single return value in a condition.
     with (
-        dsl.If(before.outputs["Output"] != "BLOCK", name=f"round-{round_}"),
-        dsl.If(before.outputs["Output"] != "ERROR", name=f"round-{round_}-evidence-was-accepted"),
+        dsl.If(before.decision.outputs["Output"] != "BLOCK", name=f"round-{round_}"),
+        dsl.If(before.decision.outputs["Output"] != "ERROR", name=f"round-{round_}-evidence-was-accepted"),
     ):
-        trained = _train(run, round_, previous, _own_answers(run, round_, previous), "train")
+        trained = _train(run, round_, previous, _own_answers(run, round_, previous, before), "train")
         profile = _profile(run, round_, trained)
         decision = _fresh(
             gate(
                 candidate=profile,
                 base=base_profile,
-                champion=before.outputs["champion_out"],
+                champion=before.decision.outputs["champion_out"],
                 policy=run.settings["gate_policy"],
                 first=False,
                 **run.place(round_, "gate"),
             )
         )
-        _log(run, round_, trained, profile, decision)
-        _next_round(run, round_ + 1, trained, base_profile, decision)
+        logged = _log(run, round_, trained, profile, decision)
+        _next_round(run, round_ + 1, trained, base_profile, _Before(decision, logged))
 
 
-def _own_answers(run: _Run, round_: int, checkpoint: Any) -> Any:
-    """Examples from the checkpoint's own correct attempts at the training problems."""
+def _own_answers(run: _Run, round_: int, checkpoint: Any, before: _Before) -> Any:
+    """Examples from the checkpoint's own correct attempts at the training problems, once it has been logged."""
     settings = run.settings
     drawn = _fresh(
         sample(
@@ -157,7 +165,7 @@ def _own_answers(run: _Run, round_: int, checkpoint: Any) -> Any:
             limit=settings["sample_problems"],
             **run.place(round_, "sample"),
         )
-    )
+    ).after(before.logged)
     graded = grade(samples=drawn.outputs["samples"], problems=run.problems, **run.place(round_, "grade"))
     chosen = select_correct(
         attempts=graded.outputs["attempts"],
@@ -206,7 +214,7 @@ def _profile(run: _Run, round_: int, checkpoint: Any) -> Any:
     return _fresh(made).outputs["profile"]
 
 
-def _log(run: _Run, round_: int, checkpoint: Any, profile: Any, decision: Any) -> None:
+def _log(run: _Run, round_: int, checkpoint: Any, profile: Any, decision: Any) -> Any:
     settings = run.settings
     task = log(
         checkpoint=checkpoint,
@@ -217,7 +225,7 @@ def _log(run: _Run, round_: int, checkpoint: Any, profile: Any, decision: Any) -
         run_name=settings["run_name"],
         round_number=round_,
     )
-    _fresh(task)
+    return _fresh(task)
 
 
 def _fresh(task: Any) -> Any:

@@ -10,6 +10,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+
 from ratchet.cli import run as ratchet
 from ratchet.identity import checkpoint_digest
 from ratchet.records import Attempt, Problem, Sample

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
+
 from ratchet_pipelines.catalogue import COMPONENTS, README, catalogue
 from ratchet_pipelines.compile import compile_self_improvement
 

@@ -16,7 +16,7 @@ from ratchet.steps import run_step
 from ratchet.storage import file_digest, read_records, write_records
 
 SAMPLES_FILE = "samples.parquet"
-ROWS_A_BATCH = 1024  # attempts decoded at once: what a small model on a CPU is fastest with, and one part on disk
+ROWS_A_BATCH = 512  # attempts decoded at once: what a small model on a CPU is fastest with, and one part on disk
 
 
 def sample(
