@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 import pytest
+
 from ratchet import cli
 from ratchet.cli import VERBS
 from ratchet.cli import run as ratchet
