@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import load_file
 
 from ratchet.checkpoints import load_model, load_tokenizer
+from ratchet.errors import InputError
 from ratchet.identity import checkpoint_digest
 from ratchet.records import Example
 from ratchet.select import EXAMPLES_FILE, select_solutions
@@ -84,15 +85,19 @@ def test_training_that_was_killed_goes_on_and_ends_where_unbroken_training_does(
     assert all(torch.allclose(whole[name], resumed[name], atol=1e-4) for name in whole)
 
 
-def test_batches_hold_texts_of_like_length_and_each_pass_holds_every_example_once() -> None:
-    examples = [Example(str(i), "s", "p" * (1 + i * 7 % 64), "c") for i in range(64)]
-    ordered = batched_by_length(examples, epochs=3, batch_size=8, seed=0)
-    assert len(ordered) == 3 * 64
-    for start in range(0, len(ordered), 64):
-        assert {e.problem_id for e in ordered[start : start + 64]} == {e.problem_id for e in examples}
-    batches = [ordered[start : start + 8] for start in range(0, len(ordered), 8)]
-    spread = [max(len(e.prompt) for e in b) - min(len(e.prompt) for e in b) for b in batches]
-    assert max(spread) == 7  # sorted, 64 different lengths make batches of 8 successive ones
-    means = [sum(len(e.prompt) for e in b) for b in batches[:8]]
-    assert means != sorted(means)
-    assert means != sorted(means, reverse=True)
+def test_an_example_that_would_be_cut_off_is_refused(untrained: Path, examples: Path, tmp_path: Path) -> None:
+    short = SFT(epochs=1, batch_size=8, learning_rate=1e-3, max_length=30)
+    with pytest.raises(InputError, match=r"an example of \d+ tokens \(problem train-\d+\); expected at most 30"):
+        train_sft(untrained, examples, tmp_path / "m1", short)
+
+
+def test_batches_hold_texts_of_like_length_and_each_pass_holds_every_text_once() -> None:
+    lengths = [1 + i * 7 % 64 for i in range(64)]  # each of 1 to 64 once
+    ordered = batched_by_length(lengths, epochs=3, batch_size=8, seed=0)
+    for start in range(0, 3 * 64, 64):
+        assert sorted(ordered[start : start + 64]) == list(range(64))
+    batches = [[lengths[index] for index in ordered[start : start + 8]] for start in range(0, len(ordered), 8)]
+    assert len(batches) == 24
+    assert {max(batch) - min(batch) for batch in batches} == {7}  # 64 successive lengths, eight to a batch
+    means = [sum(batch) for batch in batches[:8]]
+    assert means not in (sorted(means), sorted(means, reverse=True))

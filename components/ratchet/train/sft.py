@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ratchet.checkpoints import load_model, load_tokenizer
+from ratchet.errors import InputError
 from ratchet.identity import checkpoint_digest
 from ratchet.progress import Advance, tracking
 from ratchet.records import Example
@@ -63,12 +64,12 @@ def train_sft(checkpoint: Path, examples: Path, out: Path, settings: SFT) -> Pat
 def _trainer(checkpoint: Path, examples: Path, states: Path, settings: SFT) -> Any:
     os.environ["TRL_EXPERIMENTAL_SILENCE"] = "1"
     from datasets import Dataset
-    from datasets.utils.logging import disable_progress_bar
     from trl import SFTConfig, SFTTrainer
 
-    disable_progress_bar()
-    ordered = batched_by_length(read_records(examples, Example), settings.epochs, settings.batch_size, settings.seed)
-    rows = [{"prompt": e.prompt, "completion": e.completion} for e in ordered]
+    tokenizer = load_tokenizer(checkpoint)
+    rows = tokenized(read_records(examples, Example), tokenizer, settings.max_length, examples)
+    lengths = [len(ids) for ids in rows["input_ids"]]
+    order = batched_by_length(lengths, settings.epochs, settings.batch_size, settings.seed)
     arguments = SFTConfig(
         output_dir=str(states),
         num_train_epochs=1,  # the rows hold every pass over the examples
@@ -79,9 +80,8 @@ def _trainer(checkpoint: Path, examples: Path, states: Path, settings: SFT) -> A
         warmup_steps=settings.warmup_steps,
         adam_beta2=0.98,
         weight_decay=0.01,
-        max_length=settings.max_length,
+        dataset_kwargs={"skip_prepare_dataset": True},
         train_sampling_strategy="sequential",
-        completion_only_loss=True,
         save_steps=settings.save_steps,
         save_total_limit=2,
         seed=settings.seed,
@@ -95,28 +95,51 @@ def _trainer(checkpoint: Path, examples: Path, states: Path, settings: SFT) -> A
     return SFTTrainer(
         model=load_model(checkpoint),
         args=arguments,
-        train_dataset=Dataset.from_list(rows),
-        processing_class=load_tokenizer(checkpoint),
+        train_dataset=Dataset.from_dict(rows).select(order),
+        processing_class=tokenizer,
     )
 
 
-def batched_by_length(examples: Sequence[Example], epochs: int, batch_size: int, seed: int) -> list[Example]:
-    """The examples `epochs` times over, in batches of texts of like length, the batches shuffled.
+def tokenized(examples: Sequence[Example], tokenizer: Any, longest: int, where: Path) -> dict[str, list[list[int]]]:
+    """Token ids and labels of the examples: prompts read as `sample` reads them, the end token after each completion.
+
+    Labels are -100 on the prompt, whose tokens are not learned. An example longer than `longest` is refused: cut off,
+    it would teach not to end.
+    """
+    prompts = tokenizer([example.prompt for example in examples])["input_ids"]
+    completions = tokenizer([example.completion for example in examples], add_special_tokens=False)["input_ids"]
+    end = [tokenizer.eos_token_id]
+    rows: dict[str, list[list[int]]] = {"input_ids": [], "labels": []}
+    for example, prompt, completion in zip(examples, prompts, completions, strict=True):
+        if len(prompt) + len(completion) + 1 > longest:
+            raise InputError(
+                f"an example of {len(prompt) + len(completion) + 1} tokens (problem {example.problem_id})",
+                where=where,
+                expected=f"at most {longest}",
+                next="raise max_length, or sample with fewer max_new_tokens",
+            )
+        rows["input_ids"].append(prompt + completion + end)
+        rows["labels"].append([-100] * len(prompt) + completion + end)
+    return rows
+
+
+def batched_by_length(lengths: Sequence[int], epochs: int, batch_size: int, seed: int) -> list[int]:
+    """The indices of the texts, `epochs` times over, in batches of texts of like length, the batches shuffled.
 
     Little of a batch is padding then, and successive batches do not drift from long to short as they do in the order of
     `group_by_length`, with which the quickstart's model learned far less in the same number of steps.
     """
     rng = random.Random(seed)
-    ordered: list[Example] = []
+    stretch = batch_size * BATCHES_A_STRETCH
+    ordered: list[int] = []
     for _ in range(epochs):
-        shuffled = rng.sample(examples, len(examples))
-        stretch = batch_size * BATCHES_A_STRETCH
+        shuffled = rng.sample(range(len(lengths)), len(lengths))
         stretches = [shuffled[start : start + stretch] for start in range(0, len(shuffled), stretch)]
-        by_length = [sorted(part, key=lambda e: len(e.prompt) + len(e.completion)) for part in stretches]
+        by_length = [sorted(part, key=lengths.__getitem__) for part in stretches]
         batches = [part[start : start + batch_size] for part in by_length for start in range(0, len(part), batch_size)]
         last = batches.pop()  # the only one that may be smaller: elsewhere it would shift the bounds of all after it
         rng.shuffle(batches)
-        ordered += [example for batch in (*batches, last) for example in batch]
+        ordered += [index for batch in (*batches, last) for index in batch]
     return ordered
 
 

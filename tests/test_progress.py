@@ -1,0 +1,59 @@
+"""How far a step is, as the run that started it reads it."""
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from ratchet.progress import PROGRESS_FILE, Progress, read_progress, tracking
+from ratchet.steps import PARTIAL, STAMP
+from ratchet_pipelines.display import _how_far, _Watched
+
+
+def test_a_step_started_by_a_run_writes_how_far_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "progress.json"
+    monkeypatch.setenv(PROGRESS_FILE, str(path))
+    with tracking("sample", 100, "attempts", already=40) as advance:
+        begun = read_progress(path)
+        assert begun is not None
+        assert (begun.done, begun.seconds_left) == (40, None)
+        advance(20)
+        advance(40)
+    ended = read_progress(path)
+    assert ended is not None
+    assert (ended.step, ended.done, ended.done_here, ended.total, ended.unit) == ("sample", 100, 60, 100, "attempts")
+
+
+def test_the_rate_counts_what_this_process_did_alone() -> None:
+    half = Progress("train", done=75, total=100, unit="steps", started=time.time() - 10, done_here=50)
+    assert half.rate == pytest.approx(5, rel=0.01)  # 50 steps in 10 s, the 25 of an earlier start left out
+    assert half.seconds_left == pytest.approx(5, rel=0.01)  # 25 steps at 5/s
+    assert _how_far(half) == "75 of 100 steps, 5/s, 0:05 left"
+
+
+def test_nothing_is_shown_in_a_pipe(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(PROGRESS_FILE, raising=False)
+    with tracking("grade", 10, "attempts") as advance:
+        advance(10)
+    assert capfd.readouterr() == ("", "")
+
+
+def _step(workspace: Path, name: str, when: float) -> None:
+    folder = workspace / name
+    folder.mkdir(parents=True)
+    (folder / STAMP).write_text("{}")
+    os.utime(folder / STAMP, (when, when))
+    os.utime(folder, (when + 65, when + 65))
+
+
+def test_a_run_is_shown_by_the_steps_that_ended_and_the_one_at_work(tmp_path: Path) -> None:
+    watched = _Watched(tmp_path, tmp_path / "progress.json", rounds=3)
+    now = time.time() - 1000
+    _step(tmp_path, "round-1/train", now)
+    assert watched.ended() == ["[dim]going on after 1 steps that an earlier start has done[/dim]"]
+    _step(tmp_path, "round-2/sample", now + 100)
+    _step(tmp_path, f"round-2/train{PARTIAL}", now + 200)
+    assert watched.ended() == ["[green]✓[/green] round-2   sample               1:05"]
+    assert watched.ended() == []
+    assert "round 2 of at most 4  train" in watched.status()
