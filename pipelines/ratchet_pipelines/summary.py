@@ -9,7 +9,7 @@ from ratchet_pipelines.local import RoundResult
 if TYPE_CHECKING:
     from rich.table import Table
 
-SHOWN = ("pass@1", "pass@4", "pass@16", "distinct-2")
+SHOWN = {"pass@1": "pass@1", "pass@16": "pass@16", "diversity.distinct_2.correct": "distinct-2"}  # metric: heading
 
 
 def summary_rows(rounds: Sequence[RoundResult]) -> list[dict[str, Any]]:
@@ -33,9 +33,9 @@ def summary_table(rows: Sequence[dict[str, Any]]) -> "Table":
 
     columns = [column for column in rows[0]["metrics"] if any(row["metrics"][column] is not None for row in rows)]
     table = Table(title="Rounds", title_justify="left")
-    for heading in ("round", "checkpoint", *columns):
-        table.add_column(heading, justify="left" if heading == "checkpoint" else "right")
-    table.add_column("verdict")
+    for heading in ("round", "checkpoint", *(f"{suite}\n{SHOWN[metric]}" for suite, metric in map(_split, columns))):
+        table.add_column(heading, justify="left" if heading == "checkpoint" else "right", overflow="fold")
+    table.add_column("verdict", overflow="fold")
     for row in rows:
         values = [row["metrics"][column] for column in columns]
         cells = ["" if value is None else f"{value:.3f}" for value in values]
@@ -45,5 +45,11 @@ def summary_table(rows: Sequence[dict[str, Any]]) -> "Table":
 
 
 def _shown(profile: Profile) -> dict[str, float | None]:
+    """The shown metrics by `suite/metric`."""
     found = [(suite, name, profile.metric(suite, name)) for suite in sorted(profile.suites) for name in SHOWN]
-    return {f"{suite}\n{name}": metric.estimate if metric else None for suite, name, metric in found}
+    return {f"{suite}/{name}": metric.estimate if metric else None for suite, name, metric in found}
+
+
+def _split(column: str) -> tuple[str, str]:
+    suite, _, metric = column.rpartition("/")
+    return suite, metric

@@ -75,6 +75,7 @@ def _shown(case: Case, verdict: Verdict) -> dict[str, Any]:
         "verdict": verdict,
         "policy": case.policy,
         "candidate": case.candidate.profile.name,
+        "compared_with": [f"{name} ({side.profile.name})" for name, side in case.references.items()],
         "decided": verdict.created[:16].replace("T", " ") + " UTC",
         "symbol": wording.SYMBOLS[verdict.verdict],
         "headline": wording.headline(verdict),
