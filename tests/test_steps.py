@@ -55,6 +55,17 @@ def test_a_result_made_from_something_else_is_neither_used_nor_overwritten(tmp_p
     assert (kept / "lines").read_text() == "x"
 
 
+def test_input_that_was_refused_leaves_nothing_that_a_mended_one_would_stumble_over(tmp_path: Path) -> None:
+    def refuses(partial: Path) -> None:
+        _append(partial, "x")
+        raise InputError("a bad line", expected="a good one")
+
+    with pytest.raises(InputError, match="a bad line"):
+        run_step(tmp_path / "out", {"digest": "bad"}, refuses)
+    assert run_step(tmp_path / "out", {"digest": "good"}, lambda partial: _append(partial, "y")).is_dir()
+    assert (tmp_path / "out" / "lines").read_text() == "y"
+
+
 def test_a_folder_of_somebody_else_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     with pytest.raises(InputError, match="a folder that Ratchet did not write"):

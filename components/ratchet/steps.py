@@ -29,11 +29,17 @@ def run_step(out: Path, made_from: Mapping[str, Any], work: Callable[[Path], Non
         if out.exists():
             _require_same(out, wanted)
             return out
-        if (partial / STAMP).exists():
+        begun = (partial / STAMP).exists()
+        if begun:
             _require_same(partial, wanted)
         partial.mkdir(parents=True, exist_ok=True)
         write_json(partial / STAMP, wanted)
-        work(partial)
+        try:
+            work(partial)
+        except InputError:
+            if not begun:  # nothing to go on from: what was given must be mended first, and is then another input
+                shutil.rmtree(partial)
+            raise
         partial.rename(out)
     return out
 

@@ -13,6 +13,8 @@ from ratchet import cli
 from ratchet.cli import VERBS
 from ratchet.cli import run as ratchet
 from ratchet.errors import InputError
+from ratchet.records import Example
+from ratchet.storage import write_records
 
 ROOT = Path(__file__).parents[2]
 DOCS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -96,6 +98,19 @@ def test_a_defect_of_ours_is_exit_70(capsys: pytest.CaptureFixture[str], monkeyp
     monkeypatch.setattr(cli.cli, "main", broken)
     assert ratchet(["sample"]) == 70
     assert "this is a defect of Ratchet" in capsys.readouterr().err
+
+
+def test_a_missing_extra_is_named(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, untrained: Path, tmp_path: Path
+) -> None:
+    monkeypatch.setitem(sys.modules, "trl", None)  # what a base install finds
+    examples = tmp_path / "e.parquet"
+    write_records(examples, [Example("1", "s", "p\n", "c")], Example)
+    out = ["--out", str(tmp_path / "m")]
+    assert ratchet(["train", "--checkpoint", str(untrained), "--examples", str(examples), *out]) == 64
+    said = capsys.readouterr().err
+    assert "expected the extra 'train'; install it with pip install 'ratchet-mlops[train]'" in said
+    assert not (tmp_path / "m").exists()
 
 
 def test_an_error_is_one_line_whatever_a_file_holds() -> None:

@@ -23,6 +23,18 @@ VERBS = {
     "pipeline": "Compile the pipelines for Kubeflow.",
     "quickstart": "Make the quickstart's own problems and base model.",
 }
+# module -> the extra of the distribution that brings it
+EXTRAS = {
+    "great_expectations": "validate",
+    "pandas": "validate",
+    "torch": "sample",
+    "transformers": "sample",
+    "tokenizers": "sample",
+    "trl": "train",
+    "datasets": "train",
+    "mlflow": "registry",
+    "kfp": "kfp",
+}
 
 
 class _LazyGroup(click.Group):
@@ -68,7 +80,11 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return _fail(_usage_line(error), USAGE_EXIT_CODE)
     except (click.Abort, KeyboardInterrupt):
         return _fail("stopped; the same command goes on where this one was", 130)
-    except Exception:
+    except Exception as error:
+        extra = EXTRAS.get((error.name or "").partition(".")[0]) if isinstance(error, ModuleNotFoundError) else None
+        if extra is not None:
+            line = f"{error}; expected the extra {extra!r}; install it with pip install 'ratchet-mlops[{extra}]'"
+            return _fail(line, USAGE_EXIT_CODE)
         import traceback
 
         traceback.print_exc()
