@@ -20,7 +20,7 @@ from ratchet.storage import read_records
 from ratchet.train import SFT, train_sft
 from ratchet.train.sft import batched_by_length
 
-SETTINGS = SFT(epochs=8, batch_size=8, learning_rate=3e-3, max_length=128, warmup_steps=2, save_steps=5, seed=0)
+SETTINGS = SFT(epochs=8, batch_size=8, learning_rate=3e-3, max_length=128, save_steps=5, seed=0)
 
 
 @pytest.fixture(scope="module")

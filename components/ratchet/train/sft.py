@@ -31,7 +31,7 @@ class SFT:
     batch_size: int
     learning_rate: float
     max_length: int = 256
-    warmup_steps: int = 20
+    warmup: float = 0.06  # share of the steps
     save_steps: int = 200
     seed: int = 0
 
@@ -77,7 +77,7 @@ def _trainer(checkpoint: Path, examples: Path, states: Path, settings: SFT) -> A
         learning_rate=settings.learning_rate,
         lr_scheduler_type="cosine_with_min_lr",
         lr_scheduler_kwargs={"min_lr_rate": 0.05},
-        warmup_steps=settings.warmup_steps,
+        warmup_steps=settings.warmup,
         adam_beta2=0.98,
         weight_decay=0.01,
         dataset_kwargs={"skip_prepare_dataset": True},
