@@ -1,14 +1,18 @@
 """How far a step is, as the run that started it reads it."""
 
+import contextlib
+import io
 import os
+import re
 import time
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from ratchet.progress import PROGRESS_FILE, Progress, read_progress, tracking
 from ratchet.steps import PARTIAL, STAMP
-from ratchet_pipelines.display import _how_far, _Watched
+from ratchet_pipelines.display import _how_far, _Watched, shown
 
 
 def test_a_step_started_by_a_run_writes_how_far_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -45,6 +49,21 @@ def _step(workspace: Path, name: str, when: float) -> None:
     (folder / STAMP).write_text("{}")
     os.utime(folder / STAMP, (when, when))
     os.utime(folder, (when + 65, when + 65))
+
+
+def test_a_terminal_shows_the_run_and_the_log_gets_what_the_steps_print(tmp_path: Path) -> None:
+    terminal, log = io.StringIO(), io.StringIO()
+    console = Console(file=terminal, force_terminal=True, width=100)
+    _step(tmp_path, f"round-1/train{PARTIAL}", time.time())
+    with shown(tmp_path, tmp_path / "progress.json", 3, console), contextlib.redirect_stdout(log):
+        print("noise of a step")
+        deadline = time.time() + 20
+        while "round 1 of at most 4  train" not in terminal.getvalue():
+            assert time.time() < deadline, terminal.getvalue()
+            time.sleep(0.05)
+        _step(tmp_path, "round-1/select", time.time() - 65)
+    assert "✓ round-1   select               1:05" in re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", terminal.getvalue())
+    assert log.getvalue() == "noise of a step\n"
 
 
 def test_a_run_is_shown_by_the_steps_that_ended_and_the_one_at_work(tmp_path: Path) -> None:

@@ -75,11 +75,16 @@ class _Watched:
 
 
 def _watch(run: _Watched, console: "Console", stop: threading.Event) -> None:
-    with console.status("starting") as status:
+    from rich.live import Live
+    from rich.spinner import Spinner
+
+    spinner = Spinner("dots", text="starting")
+    # The steps' own output is being redirected to the log meanwhile; Live must not redirect it a second time.
+    with Live(spinner, console=console, transient=True, redirect_stdout=False, redirect_stderr=False):
         while not stop.wait(SECONDS_BETWEEN_LOOKS):
             for line in run.ended():
                 console.print(line)
-            status.update(run.status())
+            spinner.update(text=run.status())
     for line in run.ended():
         console.print(line)
 

@@ -9,6 +9,7 @@ import io
 import os
 import re
 import shutil
+import sys
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -179,7 +180,7 @@ def _run_pipeline(config: RunConfig, folder: RunFolder, arguments: Mapping[str, 
         log = folder.root / LOG_FILE
         start = log.stat().st_size if log.exists() else 0
         try:
-            console = Console(stderr=True)
+            console = Console(file=sys.stderr)  # the terminal itself, not what sys.stderr is while steps run
             watched = shown(folder.workspace, folder.root / "progress.json", config.rounds, console)
             with watched, log.open("a") as stream, _quiet_steps(stream, folder):
                 self_improvement(config.rounds)(**arguments)

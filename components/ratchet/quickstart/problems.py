@@ -142,7 +142,7 @@ def generate(seed: int, train: int, evaluate: int, ood: int) -> Iterator[Problem
             solution, answer = solve(story, rng)
             yield Problem(
                 id=f"{split}-{index:05d}",
-                suite="arithmetic-ood" if split == "ood" else "arithmetic",
+                suite="larger-starts" if split == "ood" else "arithmetic",
                 prompt=tell(story, rng),
                 answer=str(answer),
                 kind="numeric",

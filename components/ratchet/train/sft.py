@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ratchet.checkpoints import load_model, load_tokenizer
+from ratchet.checkpoints import load_model, load_tokenizer, save_checkpoint
 from ratchet.errors import InputError
 from ratchet.identity import checkpoint_digest
 from ratchet.progress import Advance, tracking
@@ -54,8 +54,7 @@ def train_sft(checkpoint: Path, examples: Path, out: Path, settings: SFT) -> Pat
         with tracking("train", _total_steps(trainer), "steps", already=_last_step(states)) as advance:
             trainer.add_callback(_reporting(advance))
             trainer.train(resume_from_checkpoint=_last_state(states))
-        trainer.model.save_pretrained(partial)
-        trainer.processing_class.save_pretrained(partial)
+        save_checkpoint(trainer.model, trainer.processing_class, partial)
         shutil.rmtree(states, ignore_errors=True)
 
     return run_step(out, made_from, work)
