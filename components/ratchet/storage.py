@@ -221,12 +221,17 @@ def _refuse_constant(name: str) -> float:
 
 
 def _checked(value: dict[str, Any], kind: type[Record], path: Path, number: int) -> Record:
-    from pydantic import ValidationError
-
     known = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
     unknown = next((key for key in value if key not in known), None)
     if unknown is not None:
         raise InputError(f"unknown field {unknown!r}", where=path, line=number, expected="one of " + ", ".join(known))
+    return as_record(value, kind, path, f"a {kind.__name__} record", number)
+
+
+def as_record(value: Any, kind: type[Record], where: Path, expected: str, line: int | None = None) -> Record:
+    """A value read from outside as the dataclass `kind`; the first field that is wrong is named."""
+    from pydantic import ValidationError
+
     try:
         adapter: TypeAdapter[Record] = _adapter(kind)  # type: ignore[arg-type]
         return adapter.validate_python(value)
@@ -234,9 +239,7 @@ def _checked(value: dict[str, Any], kind: type[Record], path: Path, number: int)
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"])
         shown = f"field {field!r}" + ("" if first["type"] == "missing" else f" = {_shorten(first['input'])}")
-        raise InputError(
-            f"{shown}: {first['msg']}", where=path, line=number, expected=f"a {kind.__name__} record"
-        ) from None
+        raise InputError(f"{shown}: {first['msg']}", where=where, line=line, expected=expected) from None
 
 
 @cache

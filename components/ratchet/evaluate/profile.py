@@ -4,11 +4,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import ConfigDict
 
-from ratchet.errors import InputError
 from ratchet.records import Attempt
-from ratchet.storage import read_json, read_table
+from ratchet.storage import as_record, read_json, read_table
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -77,15 +76,8 @@ class Profile:
 
 def read_profile(folder: Path) -> Profile:
     """The profile in a folder that `ratchet evaluate` wrote."""
-    value = read_json(folder / PROFILE_FILE)
-    try:
-        return TypeAdapter(Profile).validate_python(value)
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(map(str, first["loc"]))
-        raise InputError(
-            f"{field}: {first['msg']}", where=folder / PROFILE_FILE, expected="a profile that `ratchet evaluate` wrote"
-        ) from None
+    path = folder / PROFILE_FILE
+    return as_record(read_json(path), Profile, path, "a profile that `ratchet evaluate` wrote")
 
 
 def read_attempts(folder: Path) -> "pa.Table":

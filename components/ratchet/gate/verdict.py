@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import ConfigDict
 
-from ratchet.errors import InputError
 from ratchet.gate.policy import Tier
-from ratchet.storage import read_json, write_json
+from ratchet.storage import as_record, read_json, write_json
 
 Decision = Literal["PROMOTE", "BLOCK", "INCONCLUSIVE", "ERROR"]
 HarmKind = Literal["regression", "reversal", "collapse", "none"]
@@ -93,12 +92,4 @@ def write_verdict(path: Path, verdict: Verdict) -> None:
 
 def read_verdict(path: Path) -> Verdict:
     """The verdict in a file; unknown keys and numbers that are not finite are refused."""
-    value = read_json(path)
-    try:
-        return TypeAdapter(Verdict).validate_python(value)
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(map(str, first["loc"]))
-        raise InputError(
-            f"{field}: {first['msg']}", where=path, expected="a verdict that `ratchet gate` wrote"
-        ) from None
+    return as_record(read_json(path), Verdict, path, "a verdict that `ratchet gate` wrote")
