@@ -69,7 +69,7 @@ def test_an_unknown_header_key_is_refused_rather_than_read_as_no_checkpoint(tmp_
     path = write_lines(
         tmp_path / "a.jsonl", {"header": {"chekpoint": "sha256:1"}}, {"problem_id": "1", "correct": True}
     )
-    assert "a.jsonl:1: header field 'chekpoint'" in refusal(path)
+    assert "a.jsonl:1: field 'chekpoint'" in refusal(path)
 
 
 def test_a_duplicate_attempt_is_refused_with_its_line(tmp_path: Path) -> None:

@@ -10,17 +10,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import numpy as np
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field
 
 from ratchet.errors import InputError
 from ratchet.metrics.counts import Integers
 from ratchet.records import Attempt, Outcome
-from ratchet.storage import file_digest, read_bytes, read_table, read_with_header, table_of
+from ratchet.storage import as_record, file_digest, read_bytes, read_table, read_with_header, table_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 UNNUMBERED = -1
+
+HEADER_EXPECTED = "a header of 'checkpoint' (text) and 'sampling' (a mapping)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +95,10 @@ def _read_one(path: Path) -> tuple["pa.Table", AttemptsHeader]:
     if path.suffix == ".parquet":
         table, header = read_table(path, Attempt)
         _check_columns(table, path)
-        return table, _checked_header(header, path)
+        return table, as_record(header, AttemptsHeader, path, HEADER_EXPECTED, 1)
     lines, header = read_with_header(path, AttemptLine)
     attempts = (_attempt(line, path, row) for row, line in enumerate(lines))
-    return table_of(attempts, Attempt), _checked_header(header, path)
+    return table_of(attempts, Attempt), as_record(header, AttemptsHeader, path, HEADER_EXPECTED, 1)
 
 
 def _attempt(line: AttemptLine, path: Path, row: int) -> Attempt:
@@ -145,16 +147,6 @@ def _check_columns(table: "pa.Table", path: Path) -> None:
         if row >= 0:
             found = f"{column} = {table[column][row].as_py()!r} in row {row}"
             raise InputError(found, where=path, expected=expected.get(column, f"{column} of an attempt"))
-
-
-def _checked_header(header: dict[str, Any], path: Path) -> AttemptsHeader:
-    try:
-        return TypeAdapter(AttemptsHeader).validate_python(header)
-    except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(map(str, first["loc"]))
-        found = f"header field {field!r}: {first['msg']}"
-        raise InputError(found, where=path, line=1, expected="'checkpoint' (text) and 'sampling' (a mapping)") from None
 
 
 def _refuse_repeated_files(paths: Sequence[Path]) -> None:

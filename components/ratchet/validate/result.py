@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import ConfigDict
 
 from ratchet.errors import InputError
-from ratchet.storage import read_json
+from ratchet.storage import as_record, read_json
 
 RESULT_FILE = "validation.json"
 RESULT_VERSION = 1
@@ -51,12 +51,7 @@ class ValidationResult:
 def read_validation(folder: Path) -> ValidationResult:
     """The result in a folder that `ratchet validate` wrote."""
     path = folder / RESULT_FILE
-    try:
-        return TypeAdapter(ValidationResult).validate_python(read_json(path))
-    except ValidationError as error:
-        first = error.errors()[0]
-        found = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
-        raise InputError(found, where=path, expected="a result that `ratchet validate` wrote") from None
+    return as_record(read_json(path), ValidationResult, path, "a result that `ratchet validate` wrote")
 
 
 def require_valid(result: ValidationResult, where: Path | str = "") -> None:
