@@ -105,7 +105,7 @@ def self_improvement(rounds: int) -> Callable[..., Any]:
         base.set_display_name("base model")
         data = dsl.importer(artifact_uri=data_problems, artifact_class=dsl.Dataset, reimport=False)
         data.set_display_name("problems")
-        checked = validate(problems=data.output, workspace=run_workspace, step="validate")
+        checked = validate(problems=data.output, workspace=run_workspace, step="round-1/validate")
         checked.set_caching_options(True)
         run = _Run(rounds, settings, checked.outputs["validated"])
         _first_round(run, base.output)
