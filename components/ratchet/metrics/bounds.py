@@ -32,7 +32,7 @@ def p_at_most(values: Floats, threshold: float, floor: float, clusters: Integers
 
     `floor` is the least value possible. Values that share a number in `clusters` rise or fall together, and the cluster
     is what was drawn: its sum is one observation, and the one unseen cluster is as large as the largest seen (were it
-    of mean size, one in four candidates that lose large clusters would pass). None without values.
+    of mean size, many candidates that lose large clusters would pass). None without values.
     """
     sums, sizes = _units(values, clusters)
     return None if not len(sums) else _p(sums, sizes, threshold, floor)
