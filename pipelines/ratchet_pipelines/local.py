@@ -194,7 +194,7 @@ def _quiet_steps(stream: io.TextIOBase, folder: RunFolder) -> Iterator[None]:
     import logging
 
     os.environ[PROGRESS_FILE] = str(folder.root / "progress.json")
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # spinning threads make a machine with other work crawl
+    os.environ.setdefault("GOMP_SPINCOUNT", "10000")  # threads that spin for long make a machine with other work crawl
     handler = logging.StreamHandler(stream)
     root = logging.getLogger()
     before, root.handlers = root.handlers, [handler]
