@@ -10,7 +10,7 @@ class InputError(Exception):
     """Something given to Ratchet isn't what it should be: what was found, where, what was expected, what to do next."""
 
     def __init__(
-        self, found: str, *, expected: str, where: str | Path = "", line: int | None = None, next: str = ""
+        self, found: str, *, expected: str = "", where: str | Path = "", line: int | None = None, next: str = ""
     ) -> None:
         self.found = found
         self.where = f"{where}:{line}" if line is not None else str(where)
@@ -20,6 +20,7 @@ class InputError(Exception):
 
     def __str__(self) -> str:
         """The whole error in one line: `where: found; expected …; next`."""
-        parts = [f"{self.where}: {self.found}" if self.where else self.found, f"expected {self.expected}"]
-        line = "; ".join(part for part in (*parts, self.next) if part)
+        found = f"{self.where}: {self.found}" if self.where else self.found
+        expected = f"expected {self.expected}" if self.expected else ""
+        line = "; ".join(part for part in (found, expected, self.next) if part)
         return "".join(character if character.isprintable() else " " for character in line)

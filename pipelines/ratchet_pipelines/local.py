@@ -93,7 +93,7 @@ def run_locally(config_path: Path, root: Path, seed: int | None = None) -> list[
     model = _base_model(config, beside, kept / PROBLEMS_FILE, folder)
     _run_pipeline(config, folder, _arguments(config, policy, folder, kept / PROBLEMS_FILE, model))
     rounds = folder.rounds()
-    shutil.copyfile(rounds[-1].folder / "gate" / REPORT_FILE, folder.root / REPORT_FILE)
+    write_text(folder.root / REPORT_FILE, (rounds[-1].folder / "gate" / REPORT_FILE).read_text(encoding="utf-8"))
     return rounds
 
 
@@ -212,5 +212,5 @@ def _explained(log: Path, start: int, error: RuntimeError) -> Exception:
         stream.seek(start)
         lines = re.findall(r"^ratchet\.errors\.InputError: (.+)$", stream.read(), re.MULTILINE)
     if lines:
-        return InputError(lines[-1], expected="a step that succeeds", next=f"the whole log is {log}")
+        return InputError(lines[-1], next=f"the log is {log}")
     return RuntimeError(f"{error} Its log is {log}.")

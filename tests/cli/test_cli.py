@@ -11,7 +11,7 @@ import pytest
 
 from ratchet import cli
 from ratchet.cli import VERBS
-from ratchet.cli import run as ratchet
+from ratchet.cli import invoke as ratchet
 from ratchet.errors import InputError
 from ratchet.records import Example
 from ratchet.storage import write_records

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ratchet.cli import run
+from ratchet.cli import invoke
 
 
 def results(path: Path) -> Path:
@@ -16,7 +16,7 @@ def results(path: Path) -> Path:
 
 def test_it_prints_every_metric_with_its_interval(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = results(tmp_path / "results.jsonl")
-    assert run(["evaluate", "--attempts", str(path), "--out", str(tmp_path / "mine")]) == 0
+    assert invoke(["evaluate", "--attempts", str(path), "--out", str(tmp_path / "mine")]) == 0
     lines = {line.split()[1]: line.split() for line in capsys.readouterr().out.splitlines()[1:-1]}
     # half of each problem's four attempts are right: pass@1 = 1/2, pass@2 = 1 - 1/C(4,2) = 5/6
     assert lines["pass@1"][2] == "0.500"
@@ -29,7 +29,7 @@ def test_it_prints_every_metric_with_its_interval(tmp_path: Path, capsys: pytest
 def test_json_is_the_profile_itself(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = results(tmp_path / "results.jsonl")
     arguments = ["evaluate", "--attempts", str(path), "--out", str(tmp_path / "out"), "--name", "n", "--format", "json"]
-    assert run(arguments) == 0
+    assert invoke(arguments) == 0
     assert json.loads(capsys.readouterr().out) == json.loads((tmp_path / "out" / "profile.json").read_text())
 
 
@@ -38,9 +38,9 @@ def test_the_same_command_again_finds_its_result_and_other_attempts_are_refused(
 ) -> None:
     path = results(tmp_path / "results.jsonl")
     arguments = ["evaluate", "--attempts", str(path), "--out", str(tmp_path / "out"), "--name", "n"]
-    assert run(arguments) == run(arguments) == 0
+    assert invoke(arguments) == invoke(arguments) == 0
     path.write_text('{"problem_id": "1", "correct": true}\n')
-    assert run(arguments) == 64
+    assert invoke(arguments) == 64
     assert "a result made with attempts" in capsys.readouterr().err
 
 
@@ -50,6 +50,6 @@ def test_unusable_attempts_are_one_line_and_exit_64(
 ) -> None:
     path = tmp_path / "results.jsonl"
     path.write_text(content)
-    assert run(["evaluate", "--attempts", str(path), "--out", str(tmp_path / "out")]) == 64
+    assert invoke(["evaluate", "--attempts", str(path), "--out", str(tmp_path / "out")]) == 64
     assert len(capsys.readouterr().err.splitlines()) == 1
     assert not (tmp_path / "out").exists()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ratchet.cli import run
+from ratchet.cli import invoke
 from ratchet.evaluate.build import evaluate
 from ratchet.gate.verdict import read_verdict
 from ratchet.records import Attempt
@@ -17,7 +17,7 @@ Maker = Callable[..., Path]
 
 def called(candidate: Path, policy: Path, *options: str, **references: Path) -> int:
     given = [part for name, path in references.items() for part in (f"--{name}", str(path))]
-    return run(["gate", "--candidate", str(candidate), *given, "--policy", str(policy), *options])
+    return invoke(["gate", "--candidate", str(candidate), *given, "--policy", str(policy), *options])
 
 
 def test_the_exit_code_is_the_verdict(profile: Maker, policy: Maker, capsys: pytest.CaptureFixture[str]) -> None:

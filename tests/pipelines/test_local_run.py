@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ratchet.cli import run as ratchet
+from ratchet.cli import invoke as ratchet
 from ratchet.identity import checkpoint_digest
 from ratchet.records import Attempt, Problem, Sample
 from ratchet.storage import read_records, read_with_header

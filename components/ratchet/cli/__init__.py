@@ -66,11 +66,14 @@ def cli() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command; user errors end as one line and exit code 64, defects of Ratchet as 70."""
-    sys.exit(run(arguments))
+    sys.exit(invoke(arguments))
 
 
-def run(arguments: Sequence[str] | None = None) -> int:
-    """The exit code of the command, after its errors have been rendered."""
+def invoke(arguments: Sequence[str] | None = None) -> int:
+    """The exit code of the command, after its errors have been rendered.
+
+    It is not named `run`: the module of that verb, once imported, would take the name's place.
+    """
     try:
         result = cli.main(args=None if arguments is None else list(arguments), standalone_mode=False)
         return result if isinstance(result, int) else 0
