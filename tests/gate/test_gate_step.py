@@ -96,7 +96,7 @@ def test_one_component_serves_the_first_round_and_later_ones(
             base=first.output,
             champion=start.outputs["champion_out"],
         )
-        return later.output
+        return later.outputs["Output"]
 
     monkeypatch.chdir(tmp_path)
     kfp.local.init(kfp.local.SubprocessRunner(use_venv=False), pipeline_root=str(tmp_path / "root"))
