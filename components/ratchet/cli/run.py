@@ -1,6 +1,7 @@
 """`ratchet run`."""
 
 import json
+import sys
 from pathlib import Path
 
 import click
@@ -31,4 +32,6 @@ def run(config: Path, out: Path | None, seed: int | None, style: str) -> None:
 
     Console(width=None if Console().is_terminal else 120).print(summary_table(rows))
     click.echo(f"\nWhy:    {folder.root / REPORT_FILE} (open it in a browser)")
-    click.echo(f"MLflow: mlflow server --backend-store-uri {folder.tracking_uri}, then http://127.0.0.1:5000")
+    mlflow = Path(sys.executable).with_name("mlflow")
+    click.echo(f"MLflow: {mlflow} server --workers 1 --backend-store-uri {folder.tracking_uri}")
+    click.echo("        then http://127.0.0.1:5000 in a browser")
