@@ -2,6 +2,6 @@
 
 from ratchet import __version__
 
-REGISTRY = "ghcr.io/ratchet-mlops"
+REPOSITORY = "ratchet-mlops"
 # The words "python" in the names keep kfp.local from warning that a subprocess may not stand in for the image.
-IMAGES = {name: f"{REGISTRY}/ratchet-python-{name}:{__version__}" for name in ("base", "train", "sample", "grade")}
+IMAGES = {name: f"{REPOSITORY}/ratchet-python-{name}:{__version__}" for name in ("base", "train", "sample", "grade")}
