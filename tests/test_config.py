@@ -33,10 +33,10 @@ def _line(text: str, start: str) -> int:
 @pytest.mark.parametrize(
     ("old", "new", "line_start", "complaint"),
     [
-        ("rounds: 4", "roundz: 4", "roundz", "unknown key 'roundz'; expected one of name, seed, rounds"),
-        ("rounds: 4", "rounds: four", "rounds", "rounds = 'four'; expected input should be a valid integer"),
-        ("rounds: 4", "rounds: 0", "rounds", "rounds = 0; expected input should be greater than or equal to 1"),
-        ("rounds: 4", "", "", "no 'rounds'"),
+        ("rounds: 3", "roundz: 4", "roundz", "unknown key 'roundz'; expected one of name, seed, rounds"),
+        ("rounds: 3", "rounds: four", "rounds", "rounds = 'four'; expected input should be a valid integer"),
+        ("rounds: 3", "rounds: 0", "rounds", "rounds = 0; expected input should be greater than or equal to 1"),
+        ("rounds: 3", "", "", "no 'rounds'"),
         ("{type: untrained}", "{type: untraind}", "model", "model"),
         ("train: 20000", "trian: 20000", "problems", "unknown key 'problems.arithmetic.trian'"),
         ("name: quickstart", "name: quickstart\nname: again", "name: again", "key 'name' again (first on line"),
