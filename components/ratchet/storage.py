@@ -5,7 +5,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -13,6 +13,7 @@ from types import UnionType
 from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_type_hints
 
 from ratchet.errors import InputError
+from ratchet.jsonl import first_line, json_lines, refuse_constant, without_repeats
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 Record = TypeVar("Record")
 Header = dict[str, Any]
-LONGEST_LINE = 64 * 2**20  # bytes: one record is read whole, so a line without end must not fill the memory
 
 
 @contextmanager
@@ -56,7 +56,7 @@ def read_json(path: Path) -> Any:
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
         line = getattr(error, "lineno", None)
         raise InputError(
-            f"not JSON ({_first_line(error)})", where=path, line=line, expected="one JSON document"
+            f"not JSON ({first_line(error)})", where=path, line=line, expected="one JSON document"
         ) from None
 
 
@@ -65,7 +65,7 @@ def read_bytes(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise _unreadable(path, error) from None
+        raise unreadable(path, error) from None
 
 
 def file_digest(path: Path) -> str:
@@ -74,12 +74,12 @@ def file_digest(path: Path) -> str:
         with path.open("rb") as stream:
             return "sha256:" + hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError as error:
-        raise _unreadable(path, error) from None
+        raise unreadable(path, error) from None
 
 
 def write_records(path: Path, records: Iterable[Any], kind: type, header: Header | None = None) -> None:
     """Write records of the dataclass `kind` to a `.jsonl` or `.parquet` file, the header before them or beside them."""
-    if _is_parquet(path):
+    if is_parquet(path):
         write_table(path, table_of(records, kind), header)
         return
     with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8") as stream:
@@ -94,7 +94,7 @@ def read_records(path: Path, kind: type[Record]) -> list[Record]:
 
 def read_with_header(path: Path, kind: type[Record]) -> tuple[list[Record], Header]:
     """The records in a file and its header (empty where it has none)."""
-    if _is_parquet(path):
+    if is_parquet(path):
         table, header = read_table(path, kind)
         return records_of(table, kind), header
     header = {}
@@ -103,7 +103,7 @@ def read_with_header(path: Path, kind: type[Record]) -> tuple[list[Record], Head
         if not records and not header and set(value) == {"header"} and isinstance(value["header"], dict):
             header = value["header"]
             continue
-        records.append(_checked(value, kind, path, number))
+        records.append(checked(value, kind, path, number))
     return records, header
 
 
@@ -131,46 +131,66 @@ def write_table(path: Path, table: "pa.Table", header: Header | None = None) -> 
     """Write an Arrow table to a Parquet file with the header in its metadata."""
     import pyarrow.parquet as pq
 
-    kept = {b"ratchet": json.dumps(header or {}, sort_keys=True, allow_nan=False).encode()}
     with atomic_path(path) as temporary:
-        pq.write_table(table.replace_schema_metadata(kept), temporary, compression="zstd")
+        pq.write_table(table.replace_schema_metadata(header_metadata(header)), temporary, compression="zstd")
 
 
-def read_table(path: Path, kind: type) -> tuple["pa.Table", Header]:
-    """The Parquet file as a table with exactly the columns of `kind`, and its header."""
-    import pyarrow as pa
+def read_table(
+    path: Path, kind: type, leave_out: Sequence[str] = (), encoded: Sequence[str] = ()
+) -> tuple["pa.Table", Header]:
+    """The Parquet file as a table with exactly the columns of `kind`, and its header.
+
+    Columns in `leave_out` are not read; those in `encoded` come as codes with one dictionary for the whole table.
+    """
     import pyarrow.parquet as pq
 
+    schema = arrow_schema(kind, leave_out, encoded)
+    with parquet_errors(path, kind), path.open("rb") as stream:
+        table = pq.read_table(stream, columns=schema.names, read_dictionary=list(encoded))
+        header = metadata_header(table.schema.metadata)
+        return table.select(schema.names).cast(schema).unify_dictionaries(), header
+
+
+@contextmanager
+def parquet_errors(path: Path, kind: type) -> Iterator[None]:
+    """Turns what goes wrong while a Parquet file of `kind` is read into an InputError."""
+    import pyarrow as pa
+
     try:
-        with path.open("rb") as stream:
-            table = pq.read_table(stream)
-        header = json.loads((table.schema.metadata or {}).get(b"ratchet", b"{}"))
-        names = [field.name for field in dataclasses.fields(kind)]
-        return table.select(names).cast(arrow_schema(kind)), header
+        yield
     except OSError as error:
-        raise _unreadable(path, error) from None
-    except (pa.ArrowException, KeyError, ValueError) as error:
+        raise unreadable(path, error) from None
+    except (pa.ArrowException, KeyError, ValueError, RecursionError) as error:
         raise InputError(
-            f"not a Parquet file of {kind.__name__} records ({_first_line(error)})",
+            f"not a Parquet file of {kind.__name__} records ({first_line(error)})",
             where=path,
             expected="columns " + ", ".join(field.name for field in dataclasses.fields(kind)),
         ) from None
 
 
-def arrow_schema(kind: type) -> "pa.Schema":
-    """The Arrow schema of a record class: text, integers, floats and lists of text."""
+def header_metadata(header: Header | None) -> dict[bytes, bytes]:
+    """The metadata of a Parquet file that has this header."""
+    return {b"ratchet": json.dumps(header or {}, sort_keys=True, allow_nan=False).encode()}
+
+
+def metadata_header(metadata: Mapping[bytes, bytes] | None) -> Header:
+    """The header in the metadata of a Parquet file, empty where it has none; a ValueError where it is no JSON."""
+    text = (metadata or {}).get(b"ratchet", b"{}")
+    header: Header = json.loads(text, parse_constant=refuse_constant, object_pairs_hook=without_repeats)
+    return header
+
+
+def arrow_schema(kind: type, leave_out: Sequence[str] = (), encoded: Sequence[str] = ()) -> "pa.Schema":
+    """The Arrow schema of a record class: text, integers, floats and lists of text; text in `encoded` as codes."""
     import pyarrow as pa
 
     types = {int: pa.int64(), float: pa.float64()}
-    lists = _list_fields(kind)
     hints = get_type_hints(kind)
-    return pa.schema(
-        pa.field(
-            field.name,
-            pa.list_(pa.string()) if field.name in lists else types.get(_bare(hints[field.name]), pa.string()),
-        )
-        for field in dataclasses.fields(kind)
-    )
+    found = {name: types.get(_bare(hint), pa.string()) for name, hint in hints.items()}
+    found |= {name: pa.list_(pa.string()) for name in _list_fields(kind)}
+    found |= {name: pa.dictionary(pa.int32(), pa.string()) for name in encoded}
+    names = [field.name for field in dataclasses.fields(kind) if field.name not in leave_out]
+    return pa.schema([(name, found[name]) for name in names])
 
 
 def _bare(hint: Any) -> Any:
@@ -182,7 +202,8 @@ def _list_fields(kind: type) -> set[str]:
     return {name for name, hint in get_type_hints(kind).items() if getattr(hint, "__origin__", None) is tuple}
 
 
-def _is_parquet(path: Path) -> bool:
+def is_parquet(path: Path) -> bool:
+    """Whether a file is Parquet by its name; refused where the name ends neither so nor in `.jsonl`."""
     if path.suffix not in (".jsonl", ".parquet"):
         raise InputError(f"a file name ending in {path.suffix or 'nothing'}", where=path, expected=".jsonl or .parquet")
     return path.suffix == ".parquet"
@@ -195,32 +216,13 @@ def _plain(record: Any) -> Mapping[str, Any]:
 def _json_lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     try:
         with path.open("rb") as stream:
-            for number, line in enumerate(iter(lambda: stream.readline(LONGEST_LINE + 1), b""), start=1):
-                if line.strip():
-                    yield number, _json_object(line, path, number)
+            yield from json_lines(stream, path)
     except OSError as error:
-        raise _unreadable(path, error) from None
+        raise unreadable(path, error) from None
 
 
-def _json_object(line: bytes, path: Path, number: int) -> dict[str, Any]:
-    expected = "one JSON object a line, in UTF-8"
-    if len(line) > LONGEST_LINE:
-        raise InputError(f"a line of over {LONGEST_LINE} bytes", where=path, line=number, expected=expected)
-    try:
-        value = json.loads(line.decode("utf-8"), parse_constant=_refuse_constant)
-    except (UnicodeDecodeError, ValueError, RecursionError) as error:
-        problem = f"not JSON ({_first_line(error)})"
-        raise InputError(problem, where=path, line=number, expected=expected, next="mend or remove the line") from None
-    if not isinstance(value, dict):
-        raise InputError(f"a JSON {type(value).__name__}", where=path, line=number, expected=expected)
-    return value
-
-
-def _refuse_constant(name: str) -> float:
-    raise ValueError(f"{name} is no JSON number")
-
-
-def _checked(value: dict[str, Any], kind: type[Record], path: Path, number: int) -> Record:
+def checked(value: dict[str, Any], kind: type[Record], path: Path, number: int) -> Record:
+    """The JSON object of a line as the dataclass `kind`; unknown fields are refused."""
     known = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
     unknown = next((key for key in value if key not in known), None)
     if unknown is not None:
@@ -254,9 +256,6 @@ def _shorten(value: Any) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0][:200]
-
-
-def _unreadable(path: Path, error: OSError) -> InputError:
+def unreadable(path: Path, error: OSError) -> InputError:
+    """The error for a file that the system can't open or read."""
     return InputError((error.strerror or str(error)).lower(), where=path, expected="a readable file")

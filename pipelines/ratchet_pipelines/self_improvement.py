@@ -37,10 +37,11 @@ class _Run:
 
 @dataclass(frozen=True)
 class _Before:
-    """What a round takes from the one before it: the gate's step, and the logging that it waits for."""
+    """What a round takes from the one before it: gate, the logging that it waits for, the profiles so far."""
 
     decision: Any
     logged: Any
+    history: Any
 
 
 def self_improvement(rounds: int) -> Callable[..., Any]:
@@ -118,10 +119,11 @@ def _first_round(run: _Run, base_model: Any) -> None:
     """M_1, fine-tuned on the reference solutions: the base that every later round is compared with."""
     chosen = select_solutions(problems=run.problems, **run.place(1, "select"))
     trained = _train(run, 1, base_model, chosen.outputs["examples"], "first")
-    profile = _profile(run, 1, trained)
+    measured = _profile(run, 1, trained)
+    profile = measured.outputs["profile"]
     decision = _fresh(gate(candidate=profile, policy=run.settings["gate_policy"], first=True, **run.place(1, "gate")))
     logged = _log(run, 1, trained, profile, decision)
-    _next_round(run, 2, trained, profile, _Before(decision, logged))
+    _next_round(run, 2, trained, profile, _Before(decision, logged, measured.outputs["history_out"]))
 
 
 def _next_round(run: _Run, round_: int, previous: Any, base_profile: Any, before: _Before) -> None:
@@ -134,7 +136,8 @@ def _next_round(run: _Run, round_: int, previous: Any, base_profile: Any, before
         dsl.If(before.decision.outputs["Output"] != "ERROR", name=f"round-{round_}-evidence-was-accepted"),
     ):
         trained = _train(run, round_, previous, _own_answers(run, round_, previous, before), "train")
-        profile = _profile(run, round_, trained)
+        measured = _profile(run, round_, trained, base=base_profile, history=before.history)
+        profile = measured.outputs["profile"]
         decision = _fresh(
             gate(
                 candidate=profile,
@@ -146,7 +149,7 @@ def _next_round(run: _Run, round_: int, previous: Any, base_profile: Any, before
             )
         )
         logged = _log(run, round_, trained, profile, decision)
-        _next_round(run, round_ + 1, trained, base_profile, _Before(decision, logged))
+        _next_round(run, round_ + 1, trained, base_profile, _Before(decision, logged, measured.outputs["history_out"]))
 
 
 def _own_answers(run: _Run, round_: int, checkpoint: Any, before: _Before) -> Any:
@@ -192,8 +195,8 @@ def _train(run: _Run, round_: int, checkpoint: Any, examples: Any, phase: str) -
     return _fresh(task).outputs["trained"]
 
 
-def _profile(run: _Run, round_: int, checkpoint: Any) -> Any:
-    """The checkpoint's profile on the evaluation and out-of-distribution problems."""
+def _profile(run: _Run, round_: int, checkpoint: Any, **beside: Any) -> Any:
+    """The step that profiles the checkpoint on evaluation and out-of-distribution problems, beside earlier profiles."""
     settings = run.settings
     drawn = _fresh(
         sample(
@@ -210,8 +213,8 @@ def _profile(run: _Run, round_: int, checkpoint: Any) -> Any:
         )
     )
     graded = grade(samples=drawn.outputs["samples"], problems=run.problems, **run.place(round_, "evaluation-grade"))
-    made = evaluate(attempts=graded.outputs["attempts"], name=f"M_{round_}", **run.place(round_, "evaluate"))
-    return _fresh(made).outputs["profile"]
+    place = run.place(round_, "evaluate")
+    return _fresh(evaluate(attempts=graded.outputs["attempts"], name=f"M_{round_}", **place, **beside))
 
 
 def _log(run: _Run, round_: int, checkpoint: Any, profile: Any, decision: Any) -> Any:

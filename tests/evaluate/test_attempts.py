@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from ratchet.errors import InputError
-from ratchet.evaluate.attempts import gather
+from ratchet.evaluate.attempts import AttemptsHeader, gather, read_light
 from ratchet.records import Attempt
-from ratchet.storage import records_of, write_records
+from ratchet.storage import read_with_header, write_records
 
 
 def write_lines(path: Path, *values: Any) -> Path:
@@ -17,9 +17,19 @@ def write_lines(path: Path, *values: Any) -> Path:
     return path
 
 
+def gathered(*paths: Path) -> tuple[list[Attempt], AttemptsHeader]:
+    out = paths[0].parent / "gathered.parquet"
+    header = gather(paths, out)
+    attempts, stated = read_with_header(out, Attempt)
+    assert AttemptsHeader(**stated) == header
+    return attempts, header
+
+
 def refusal(*paths: Path) -> str:
+    out = paths[0].parent / "refused.parquet"
     with pytest.raises(InputError) as caught:
-        gather(paths)
+        gather(paths, out)
+    assert not out.exists()
     return str(caught.value)
 
 
@@ -31,21 +41,21 @@ def test_only_problem_and_outcome_are_required(tmp_path: Path) -> None:
         {"problem_id": "2", "correct": False},
         {"problem_id": "1", "outcome": "ungradable"},
     )
-    table, header = gather([path])
-    assert (header.checkpoint, header.sampling) == (None, None)
-    assert [(a.suite, a.problem_id, a.attempt, a.outcome) for a in records_of(table, Attempt)] == [
-        ("default", "1", 0, "correct"),
-        ("default", "1", 1, "ungradable"),
+    attempts, header = gathered(path)
+    assert header == AttemptsHeader(checkpoint=None, sampling=None, confidence=None)
+    assert [(a.suite, a.problem_id, a.attempt, a.outcome) for a in attempts] == [
         ("default", "2", 0, "error"),
+        ("default", "1", 0, "correct"),
         ("default", "2", 1, "incorrect"),
+        ("default", "1", 1, "ungradable"),
     ]
 
 
 def test_unnumbered_attempts_are_numbered_across_files(tmp_path: Path) -> None:
     first = write_lines(tmp_path / "a.jsonl", {"problem_id": "1", "correct": True, "text": "x"})
     second = write_lines(tmp_path / "b.jsonl", {"problem_id": "1", "correct": True, "text": "y"})
-    table, _ = gather([first, second])
-    assert list(zip(table["attempt"].to_pylist(), table["text"].to_pylist(), strict=True)) == [(0, "x"), (1, "y")]
+    attempts, _ = gathered(first, second)
+    assert [(a.attempt, a.text) for a in attempts] == [(0, "x"), (1, "y")]
 
 
 def test_the_header_is_read_and_must_be_the_same_in_every_file(tmp_path: Path) -> None:
@@ -59,7 +69,7 @@ def test_the_header_is_read_and_must_be_the_same_in_every_file(tmp_path: Path) -
         {"header": {"checkpoint": "sha256:2", "sampling": {"temperature": 1.0}}},
         {"problem_id": "2", "correct": True},
     )
-    _, header = gather([one])
+    _, header = gathered(one)
     assert (header.checkpoint, header.sampling) == ("sha256:1", {"temperature": 1.0})
     message = refusal(one, other)
     assert "b.jsonl: checkpoint = sha256:2; expected checkpoint = sha256:1" in message
@@ -111,7 +121,7 @@ def test_the_same_id_in_two_suites_is_two_problems(tmp_path: Path) -> None:
         {"problem_id": "1", "suite": "a", "attempt": 0, "correct": True, "group": "x"},
         {"problem_id": "1", "suite": "b", "attempt": 0, "correct": True, "group": "y"},
     )
-    assert gather([path])[0].num_rows == 2
+    assert len(gathered(path)[0]) == 2
 
 
 @pytest.mark.parametrize(
@@ -152,3 +162,16 @@ def test_an_empty_file_is_refused(tmp_path: Path, content: str) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text(content)
     assert refusal(path) == f"{path}: no attempts; expected at least one attempt"
+
+
+def test_the_light_table_has_every_column_but_the_texts(tmp_path: Path) -> None:
+    rows = [
+        Attempt("b", "error", attempt=2, text="long", answer="7", confidence=0.5, group="1", concepts=("add",)),
+        Attempt("a", "correct", "other", cluster="book"),
+    ]
+    write_records(tmp_path / "a.parquet", rows, Attempt)
+    gather([tmp_path / "a.parquet"], tmp_path / "out.parquet")
+    light = read_light(tmp_path / "out.parquet").to_pylist()
+    assert [{**row, "concepts": tuple(row["concepts"])} for row in light] == [
+        {field: getattr(row, field) for field in Attempt.__dataclass_fields__ if field != "text"} for row in rows
+    ]

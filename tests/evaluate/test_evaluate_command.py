@@ -14,15 +14,22 @@ def results(path: Path) -> Path:
     return path
 
 
-def test_it_prints_every_metric_with_its_interval(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_it_prints_the_headlines_and_show_every_metric_with_its_interval(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = results(tmp_path / "results.jsonl")
     assert invoke(["evaluate", "--attempts", str(path), "--out", str(tmp_path / "mine")]) == 0
     lines = {line.split()[1]: line.split() for line in capsys.readouterr().out.splitlines()[1:-1]}
     # half of each problem's four attempts are right: pass@1 = 1/2, pass@2 = 1 - 1/C(4,2) = 5/6
     assert lines["pass@1"][2] == "0.500"
     assert lines["pass@2"][2] == "0.833"
-    assert lines["pass@1[group=1]"][5:9] == ["10", "0", "0", "0"]
-    assert lines["diversity.distinct_1.correct"][2:5] == ["–", "–", "–"]
+    assert "pass^2" not in lines
+    assert invoke(["show", str(tmp_path / "mine")]) == 0
+    everything = {line.split()[1]: line.split() for line in capsys.readouterr().out.splitlines()[1:]}
+    assert everything["pass@1[group=1]"][5:9] == ["10", "0", "0", "0"]
+    # both attempts right: C(2,2)/C(4,2) = 1/6
+    assert everything["pass^2"][2] == "0.167"
+    assert everything["diversity.distinct_1.correct"][2:5] == ["–", "–", "–"]
     assert json.loads((tmp_path / "mine" / "profile.json").read_text())["name"] == "mine"
 
 

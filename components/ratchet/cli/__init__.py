@@ -3,6 +3,7 @@
 import importlib
 import sys
 from collections.abc import Sequence
+from keyword import iskeyword
 
 import click
 
@@ -16,8 +17,13 @@ VERBS = {
     "grade": "Grade attempts against the problems' answers.",
     "select": "Choose the examples that the next iteration learns from.",
     "train": "One training iteration: checkpoint in, checkpoint out.",
+    "import": "Turn results that another tool wrote into an attempts file.",
     "evaluate": "Turn graded attempts into a capability profile.",
+    "show": "Print the numbers of a profile.",
+    "compare": "Compare two profiles, problem by problem.",
     "gate": "Decide whether a checkpoint may be promoted.",
+    "verify": "Check that a verdict is signed and speaks of these files.",
+    "keys": "Make the key pair that verdicts are signed with.",
     "log": "Log a checkpoint and its profile in MLflow.",
     "run": "A whole self-improvement run on this machine.",
     "pipeline": "Compile the pipelines for Kubeflow.",
@@ -46,7 +52,8 @@ class _LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in VERBS:
             return None
-        command = getattr(importlib.import_module(f"ratchet.cli.{cmd_name}"), cmd_name)
+        name = f"{cmd_name}_" if iskeyword(cmd_name) else cmd_name  # `import` can't name a module
+        command = getattr(importlib.import_module(f"ratchet.cli.{name}"), name)
         assert isinstance(command, click.Command)
         return command
 

@@ -21,6 +21,9 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option("--policy", type=FILE, required=True, help="Axes, margins and evidence asked for (YAML).")
 @click.option("--report", type=FILE, help="Write a self-contained HTML page.")
 @click.option("--out", type=FILE, help="Write verdict.json.")
+@click.option(
+    "--key", type=FILE, help="Sign the verdict with this private key. Else: RATCHET_SIGNING_KEY, if it is set."
+)
 @click.option("--format", "form", type=click.Choice(["text", "json", "markdown"]), default="text", show_default=True)
 def gate(
     candidate: Path,
@@ -30,6 +33,7 @@ def gate(
     policy: Path,
     report: Path | None,
     out: Path | None,
+    key: Path | None,
     form: str,
 ) -> int:
     """Decide whether a checkpoint may be promoted.
@@ -38,10 +42,11 @@ def gate(
     error.
     """
     from ratchet import gate as library
+    from ratchet.gate.keys import signing_key
     from ratchet.gate.wording import as_markdown, as_text
 
     references = {name: path for name, path in (("base", base), ("champion", champion)) if path is not None}
-    verdict = library.gate(candidate, references, policy, first, out, report)
+    verdict = library.gate(candidate, references, policy, first, out, report, signing_key(key))
     printed = {
         "text": lambda: as_text(verdict),
         "json": lambda: json.dumps(asdict(verdict), indent=2, ensure_ascii=False, allow_nan=False),

@@ -20,3 +20,4 @@ splits = click.option(
     show_default=True,
     help="Which problems; may be given several times.",
 )
+form = click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)

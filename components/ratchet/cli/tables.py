@@ -24,3 +24,8 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], numeric: 
 def shown(value: float | None) -> str:
     """A number between 0 and 1 as it stands in a table; a dash where there is none."""
     return "–" if value is None else f"{value:.3f}"
+
+
+def signed(value: float | None) -> str:
+    """A change as it stands in a table; a dash where there is none."""
+    return "–" if value is None else f"{value:+.3f}"

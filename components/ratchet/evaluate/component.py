@@ -9,18 +9,20 @@ from ratchet.images import IMAGES
 def evaluate(
     attempts: dsl.Input[dsl.Dataset],
     profile: dsl.Output[dsl.Dataset],
+    history_out: dsl.Output[dsl.Dataset],
+    report: dsl.Output[dsl.HTML],
+    summary: dsl.Output[dsl.Markdown],
     metrics: dsl.Output[dsl.Metrics],
     name: str,
     workspace: str,
     step: str,
+    base: dsl.Input[dsl.Dataset] = None,
+    history: dsl.Input[dsl.Dataset] = None,
 ) -> None:
-    """Write the profile of the attempts that the grade step hands on."""
-    from pathlib import Path
-
-    from ratchet.evaluate.build import evaluate, tracked_metrics
-    from ratchet.evaluate.profile import ATTEMPTS_FILE, read_profile
+    """Write the profile of the attempts that the grade step hands on, beside its base and the rounds before it."""
+    from ratchet.evaluate.step import evaluate_step, hand_on
     from ratchet.steps import placed
 
     with placed(workspace, step, profile.path) as out:
-        evaluate([Path(attempts.path, ATTEMPTS_FILE)], out, name)
-    metrics.metadata.update(tracked_metrics(read_profile(out)))
+        evaluate_step(attempts.path, name, getattr(base, "path", None), getattr(history, "path", None), out)
+    metrics.metadata.update(hand_on(out, getattr(history, "path", None), history_out.path, report.path, summary.path))

@@ -1,67 +1,71 @@
-"""The metrics of one suite: each an average over problems, with its interval and with what it could not use."""
+"""What can be measured of each problem, by name: the profile averages it, `compare` and the gate pair it."""
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ratchet.evaluate.profile import Metric, SuiteCounts
-from ratchet.metrics.bounds import lower_bound, upper_bound
-from ratchet.metrics.counts import ProblemCounts, cluster_indices, count_problems
-from ratchet.metrics.diversity import distinct_n_by_problem, first_correct_texts
+from ratchet.evaluate.diversity import TEXT_MEASURES
+from ratchet.evaluate.suite import Suite
+from ratchet.metrics.bounds import Floats
+from ratchet.metrics.calibration import NO_CONFIDENCE, brier_by_problem
+from ratchet.metrics.majority import majority_by_problem
 from ratchet.metrics.pass_at_k import pass_at_k
+from ratchet.metrics.stability import all_of_k, at_least_s_of_k
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-
-CONFIDENCE_LEVEL = 0.95
-CORRECT_SAMPLES_COMPARED = 4  # distinct-n falls with the number of texts: every problem contributes this many
-LONGEST_GRAM = 4
+Booleans = NDArray[np.bool_]
+COVERAGE = "coverage.correct"  # P1's name for pass@1 of sampled answers: what its choice of method rests on
+_UNGRADED = "no graded attempts"
+ENOUGH_CORRECT = 8  # B-STaR's balance score: more right answers of one problem than these add nothing
 
 
 @dataclass(frozen=True, slots=True)
-class Slice:
-    """The problems that a metric speaks of: a suite, or one group of it."""
+class Measure:
+    """A number between 0 and 1 for each problem (NaN where it has none), whose mean over problems is the metric.
 
-    suite: str
-    group: str | None
-    attempts: "pa.Table"
-    counts: ProblemCounts
-
-    def named(self, metric: str) -> str:
-        """The metric's name, with the group where the slice is one."""
-        return metric if self.group is None else f"{metric}[group={self.group}]"
-
-
-def suite_metrics(suite: str, attempts: "pa.Table", ks: Sequence[int] | None = None) -> list[Metric]:
-    """pass@k, distinct-n of correct samples and, where problems have groups, pass@1 and pass@K of each group.
-
-    Without `ks`: powers of two up to the largest number of graded attempts at a problem. K is the largest k.
+    Where a problem with graded attempts has fewer of them than `attempts_needed` the metric is undefined for the whole
+    suite: the mean over the others would speak of other problems.
     """
-    whole = Slice(suite, None, attempts, count_problems(attempts))
-    chosen = sorted(set(ks)) if ks else powers_of_two(int(whole.counts.graded.max(initial=0)))
-    metrics = [_pass_at_k(whole, k) for k in chosen]
-    metrics += _diversity(whole)
-    for group in _groups(whole):
-        metrics += [_pass_at_k(group, k) for k in sorted({1, chosen[-1]})]
-    return metrics
+
+    name: str
+    values: Callable[[Suite], Floats]
+    undefined: str
+    attempts_needed: int = 1
+
+    def too_few(self, suite: Suite, chosen: Booleans) -> str | None:
+        """Why the metric is undefined for the chosen problems for want of attempts; None where it isn't."""
+        graded = suite.counts.graded[chosen]
+        short = int(((graded > 0) & (graded < self.attempts_needed)).sum())
+        if not short:
+            return None
+        return f"{short} of {len(graded)} problems have fewer than {self.attempts_needed} graded attempts"
 
 
-def suite_counts(attempts: "pa.Table") -> SuiteCounts:
-    """How much evidence a suite holds; `fewest_attempts` counts every attempt, whatever came of it."""
-    counts = count_problems(attempts)
-    correct = int(counts.correct.sum())
-    return SuiteCounts(
-        problems=len(counts.problem_ids),
-        attempts=counts.attempts,
-        fewest_attempts=int((counts.graded + counts.ungradable + counts.errors).min()),
-        correct=correct,
-        incorrect=int(counts.graded.sum()) - correct,
-        ungradable=int(counts.ungradable.sum()),
-        errors=int(counts.errors.sum()),
-    )
+def measure(name: str) -> Measure | None:
+    """The measure of that name; None where there is none."""
+    for pattern, build in _FAMILIES:
+        match = re.fullmatch(pattern, name)
+        if match:
+            return build(match)
+    return None
+
+
+def default_measures(suite: Suite, ks: Sequence[int] | None = None) -> list[str]:
+    """The names of what a profile shows of a suite; without `ks` for powers of two up to its most graded attempts."""
+    chosen = sorted(set(ks)) if ks else powers_of_two(int(suite.counts.graded.max(initial=0)))
+    several = [k for k in chosen if k > 1]
+    return [
+        *(f"pass@{k}" for k in chosen),
+        *(f"pass^{k}" for k in several),
+        *(f"pass@{k}-{k // 2}" for k in several if k >= 4),
+        *(f"majority@{k}" for k in several if k >= 4),
+        COVERAGE,
+        "balance",
+        *suite.texts,
+        "calibration.brier",
+    ]
 
 
 def powers_of_two(most: int) -> list[int]:
@@ -69,66 +73,72 @@ def powers_of_two(most: int) -> list[int]:
     return [2**exponent for exponent in range(max(most, 1).bit_length())]
 
 
-def _pass_at_k(part: Slice, k: int) -> Metric:
-    """Null where a problem that has evidence has fewer than k graded attempts: the rest would be other problems."""
-    graded = part.counts.graded
-    too_few = int(((graded > 0) & (graded < k)).sum())
-    if too_few:
-        reason = f"{too_few} of {len(graded)} problems have fewer than {k} graded attempts"
-        return _null(part, f"pass@{k}", reason)
-    return _average(part, f"pass@{k}", pass_at_k(part.counts.correct, graded, k), "no graded attempts")
+def _pass_at_k(match: re.Match[str]) -> Measure:
+    k = int(match["k"])
+    return Measure(match[0], lambda suite: pass_at_k(suite.counts.correct, suite.counts.graded, k), _UNGRADED, k)
 
 
-def _diversity(whole: Slice) -> Iterator[Metric]:
-    texts = first_correct_texts(whole.attempts, whole.counts.problem_ids, CORRECT_SAMPLES_COMPARED)
-    for n in range(1, LONGEST_GRAM + 1):
-        reason = f"no problem has {CORRECT_SAMPLES_COMPARED} correct samples with a text of {n} tokens"
-        yield _average(whole, f"diversity.distinct_{n}.correct", distinct_n_by_problem(texts, n), reason)
-
-
-def _groups(whole: Slice) -> Iterator[Slice]:
-    import pyarrow.compute as pc
-
-    column = whole.attempts["group"]
-    for group in sorted(name for name in pc.unique(column).to_pylist() if name is not None):
-        rows = whole.attempts.filter(pc.equal(column, group))
-        yield Slice(whole.suite, group, rows, count_problems(rows))
-
-
-def _average(part: Slice, name: str, values: NDArray[np.float64], reason: str) -> Metric:
-    """The mean of the values that are defined, between 0 and 1; null for `reason` where none is."""
-    defined = ~np.isnan(values)
-    if not defined.any():
-        return _null(part, name, reason)
-    kept = values[defined]
-    clusters = cluster_indices(part.counts.clusters)[defined]
-    alpha = (1.0 - CONFIDENCE_LEVEL) / 2
-    return Metric(
-        suite=part.suite,
-        name=part.named(name),
-        estimate=float(kept.mean()),
-        low=lower_bound(kept, 0.0, alpha, clusters),
-        high=upper_bound(kept, 1.0, alpha, clusters),
-        numerator=float(kept.sum()),
-        denominator=len(kept),
-        ungradable=int(part.counts.ungradable.sum()),
-        errors=int(part.counts.errors.sum()),
-        left_out=int((~defined).sum()),
+def _at_least(match: re.Match[str]) -> Measure | None:
+    k, s = int(match["k"]), int(match["s"])
+    if s > k:
+        return None
+    return Measure(
+        match[0], lambda suite: at_least_s_of_k(suite.counts.correct, suite.counts.graded, k, s), _UNGRADED, k
     )
 
 
-def _null(part: Slice, name: str, reason: str) -> Metric:
-    problems = len(part.counts.problem_ids)
-    return Metric(
-        suite=part.suite,
-        name=part.named(name),
-        estimate=None,
-        low=None,
-        high=None,
-        numerator=None,
-        denominator=0,
-        ungradable=int(part.counts.ungradable.sum()),
-        errors=int(part.counts.errors.sum()),
-        left_out=problems,
-        reason=reason,
-    )
+def _all_pass(match: re.Match[str]) -> Measure:
+    k = int(match["k"])
+    return Measure(match[0], lambda suite: all_of_k(suite.counts.correct, suite.counts.graded, k), _UNGRADED, k)
+
+
+def _majority(match: re.Match[str]) -> Measure:
+    def values(suite: Suite) -> Floats:
+        graded = ~np.isnan(suite.attempts.correct)
+        if not (suite.attempts.answers[graded] >= 0).any():
+            return np.full(len(suite.counts.graded), np.nan)
+        problems, answers = suite.attempts.problems[graded], suite.attempts.answers[graded]
+        return majority_by_problem(
+            problems, answers, suite.attempts.correct[graded], int(match["k"]), len(suite.counts.graded)
+        )
+
+    return Measure(match[0], values, "no attempt states its answer", int(match["k"]))
+
+
+def _coverage(match: re.Match[str]) -> Measure:
+    return Measure(match[0], lambda suite: suite.share, _UNGRADED)
+
+
+def _balance(match: re.Match[str]) -> Measure:
+    def values(suite: Suite) -> Floats:
+        return np.minimum(suite.counts.correct / ENOUGH_CORRECT, 1.0) * suite.share
+
+    return Measure(match[0], values, _UNGRADED)
+
+
+def _brier(match: re.Match[str]) -> Measure:
+    def values(suite: Suite) -> Floats:
+        stated = suite.confidences
+        return np.full(len(suite.counts.graded), np.nan) if stated is None else brier_by_problem(stated)
+
+    return Measure(match[0], values, NO_CONFIDENCE)
+
+
+def _of_texts(match: re.Match[str]) -> Measure:
+    def values(suite: Suite) -> Floats:
+        return suite.texts.get(match[0], np.full(len(suite.counts.graded), np.nan))
+
+    return Measure(match[0], values, TEXT_MEASURES[match[0]])
+
+
+_K = r"(?P<k>[1-9][0-9]{0,5})"
+_FAMILIES: tuple[tuple[str, Callable[[re.Match[str]], Measure | None]], ...] = (
+    (rf"pass@{_K}", _pass_at_k),
+    (rf"pass@{_K}-(?P<s>[1-9][0-9]{{0,5}})", _at_least),
+    (rf"pass\^{_K}", _all_pass),
+    (rf"majority@{_K}", _majority),
+    (re.escape(COVERAGE), _coverage),
+    (r"balance", _balance),
+    (r"calibration\.brier", _brier),
+    ("|".join(re.escape(name) for name in TEXT_MEASURES), _of_texts),
+)

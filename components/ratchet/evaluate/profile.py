@@ -1,28 +1,27 @@
 """The capability profile: a folder of `profile.json` (what it can do) and `attempts.parquet` (how we know)."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Literal
 
 from pydantic import ConfigDict
 
-from ratchet.records import Attempt
-from ratchet.storage import as_record, read_json, read_table
+from ratchet.metrics.calibration import Bin
+from ratchet.metrics.suggestion import Suggestion
+from ratchet.storage import as_record, file_digest, read_json, write_json
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-
-PROFILE_FILE = "profile.json"
-ATTEMPTS_FILE = "attempts.parquet"
-PROFILE_VERSION = 1
+PROFILE_FILE, ATTEMPTS_FILE, PAGE_FILE = "profile.json", "attempts.parquet", "profile.html"
+SHOWN_OVER_ROUNDS = ("pass@", "diversity.", "calibration.ece", "disparity")
+PROFILE_VERSION: Literal[1] = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Metric:
     """One number with what it was computed from; `estimate` is None with a `reason` where it can't be computed.
 
-    `numerator` is the sum of the problems' values and `denominator` the number of problems that have one; `left_out`
-    counts the other problems.
+    `low` and `high` are the ends of its interval; a number that is out of sight (a crossover beyond the last k) is None
+    with the end that is known. `numerator` and `denominator` are what the estimate is the ratio of: for an average the
+    sum of the problems' values and the number of problems that have one. `left_out` counts the other problems.
     """
 
     suite: str
@@ -31,7 +30,7 @@ class Metric:
     low: float | None
     high: float | None
     numerator: float | None
-    denominator: int
+    denominator: float
     ungradable: int
     errors: int
     left_out: int = 0
@@ -52,10 +51,29 @@ class SuiteCounts:
 
 
 @dataclass(frozen=True, slots=True)
+class Relative:
+    """Another checkpoint that this profile speaks of: its base, or an earlier one of its history.
+
+    `metrics` holds, for an earlier checkpoint, each number that a chart over rounds shows, as `suite/name`.
+    """
+
+    name: str
+    checkpoint: str | None
+    profile_digest: str
+    metrics: dict[str, tuple[float, float | None, float | None]] = field(default_factory=dict)
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+
+@dataclass(frozen=True, slots=True)
 class Profile:
     """What `profile.json` holds: identity, evidence and metrics of one checkpoint.
 
-    `checkpoint` and `sampling` are None where the attempts came without a header: unknown, not empty.
+    `checkpoint`, `sampling` and `confidence` (where the attempts' confidences come from) are None where the attempts
+    came without saying: unknown, not empty. `embedding_model` is the digest of the model that diversity by embeddings was
+    computed with, which no other model's numbers can be compared with. `reliability` holds the bins of each suite's reliability diagram and
+    `suggestions` what its coverage of correct answers suggests. `base` is the profile that it was compared with, and
+    `history` the earlier checkpoints, oldest first.
     """
 
     name: str
@@ -65,7 +83,13 @@ class Profile:
     metrics: tuple[Metric, ...]
     attempts_digest: str
     confidence_level: float
-    version: int = PROFILE_VERSION
+    confidence: str | None = None
+    embedding_model: str | None = None
+    reliability: dict[str, tuple[Bin, ...]] = field(default_factory=dict)
+    suggestions: dict[str, Suggestion] = field(default_factory=dict)
+    base: Relative | None = None
+    history: tuple[Relative, ...] = ()
+    version: Literal[1] = PROFILE_VERSION
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
@@ -80,6 +104,18 @@ def read_profile(folder: Path) -> Profile:
     return as_record(read_json(path), Profile, path, "a profile that `ratchet evaluate` wrote")
 
 
-def read_attempts(folder: Path) -> "pa.Table":
-    """The attempts table of a profile folder."""
-    return read_table(folder / ATTEMPTS_FILE, Attempt)[0]
+def write_profile(folder: Path, profile: Profile) -> None:
+    """Write `profile.json`."""
+    write_json(folder / PROFILE_FILE, asdict(profile))
+
+
+def relative(folder: Path) -> Relative:
+    """The profile in a folder as another one speaks of it."""
+    profile = read_profile(folder)
+    shown = [m for m in profile.metrics if m.name.startswith(SHOWN_OVER_ROUNDS) and "[" not in m.name]
+    return Relative(
+        name=profile.name,
+        checkpoint=profile.checkpoint,
+        profile_digest=file_digest(folder / PROFILE_FILE),
+        metrics={f"{m.suite}/{m.name}": (m.estimate, m.low, m.high) for m in shown if m.estimate is not None},
+    )

@@ -6,14 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from ratchet.gate import wording
-from ratchet.gate.charts import CurvePoint, curves_svg, intervals_svg
 from ratchet.gate.decide import Case
 from ratchet.gate.evidence import Evidence, rows_of
 from ratchet.gate.policy import measured_by
-from ratchet.gate.verdict import Verdict
+from ratchet.gate.verdict import AxisResult, Verdict
 from ratchet.metrics.bounds import lower_bound, upper_bound
 from ratchet.metrics.counts import ProblemCounts, cluster_indices, count_problems
 from ratchet.metrics.pass_at_k import pass_at_k
+from ratchet.pages.charts import CurvePoint, Interval, curves_svg, intervals_svg
+from ratchet.pages.render import rendered
 from ratchet.storage import write_text
 
 ALPHA_EACH_END = 0.05  # of the bands, whatever the policy's alpha: they are to be compared from page to page
@@ -50,16 +51,7 @@ def write_report(path: Path, case: Case, verdict: Verdict) -> None:
 
 def page(case: Case, verdict: Verdict) -> str:
     """The page's HTML; numbers of refused evidence are not drawn."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("ratchet.gate", "."),
-        autoescape=True,  # names and reasons come from files that others wrote
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("report.html.j2").render(_shown(case, verdict))
+    return rendered("ratchet.gate", "report.html.j2", **_shown(case, verdict))
 
 
 def _shown(case: Case, verdict: Verdict) -> dict[str, Any]:
@@ -80,7 +72,7 @@ def _shown(case: Case, verdict: Verdict) -> dict[str, Any]:
         "symbol": wording.SYMBOLS[verdict.verdict],
         "headline": wording.headline(verdict),
         "axis_rows": wording.axis_rows(verdict.axes),
-        "intervals": intervals_svg(compared) if compared else "",
+        "intervals": intervals_svg(_intervals(compared), "change of the candidate") if compared else "",
         "curves": [(suite, curves_svg(list(_curve(sides, suite)))) for suite in suites],
         "sides": sides,
         "groups": _groups(sides, main, highest) if judged else [],
@@ -88,6 +80,14 @@ def _shown(case: Case, verdict: Verdict) -> dict[str, Any]:
         "evidence": [_evidence_row(side, suite, counts) for side in sides for suite, counts in side.counts.items()],
         "policy_text": yaml.safe_dump(case.policy.model_dump(), sort_keys=False, default_flow_style=None, width=100),
     }
+
+
+def _intervals(axes: list[AxisResult]) -> list[Interval]:
+    return [
+        Interval(f"{r.axis} against {r.reference}", r.difference, r.low, r.high, r.outcome, r.margin)
+        for r in axes
+        if r.difference is not None
+    ]
 
 
 def _curve(sides: list[Evidence], suite: str) -> Iterator[CurvePoint]:

@@ -4,9 +4,13 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 from ratchet.evaluate.profile import PROFILE_FILE
 from ratchet.gate.decide import Case, decide, load_case
+from ratchet.gate.keys import signing_key
 from ratchet.gate.report import write_report
+from ratchet.gate.signing import sign
 from ratchet.gate.verdict import Verdict, read_verdict, write_verdict
 from ratchet.gate.wording import as_markdown
 from ratchet.steps import publish, run_step
@@ -23,10 +27,14 @@ def gate(
     first: bool = False,
     out: Path | None = None,
     report: Path | None = None,
+    key: Ed25519PrivateKey | None = None,
 ) -> Verdict:
-    """The verdict on a candidate's profile against the profiles of `base` and `champion`, written where asked."""
+    """The verdict on a candidate's profile against the profiles of `base` and `champion`, written where asked.
+
+    It is signed where a key is given.
+    """
     case = load_case(candidate, references, policy, first)
-    return _decided(case, out, report)
+    return _decided(case, out, report, key)
 
 
 def gate_step(
@@ -36,8 +44,10 @@ def gate_step(
 
     It holds `verdict.json`, `report.html`, `verdict.md`, the `policy.yaml` that was applied and in `champion/` the
     profile that stands from now on: the candidate's after PROMOTE, else the champion's (the base's where there is none
-    yet; empty where nothing was ever promoted). Started again, it gives back the verdict that is there.
+    yet; empty where nothing was ever promoted). The verdict is signed where `RATCHET_SIGNING_KEY` holds a key. Started
+    again, it gives back the verdict that is there.
     """
+    key = signing_key()
     given = {name: Path(path) for name, path in references.items() if path is not None}
     sides = {"candidate": Path(candidate), **given}
     profiles = {name: file_digest(path / PROFILE_FILE) for name, path in sides.items()}
@@ -45,7 +55,7 @@ def gate_step(
     def work(partial: Path) -> None:
         write_text(partial / POLICY_FILE, policy_text)
         case = load_case(Path(candidate), given, partial / POLICY_FILE, first)
-        verdict = _decided(case, partial / VERDICT_FILE, partial / REPORT_FILE)
+        verdict = _decided(case, partial / VERDICT_FILE, partial / REPORT_FILE, key)
         write_text(partial / SUMMARY_FILE, as_markdown(verdict))
         standing = Path(candidate) if verdict.verdict == "PROMOTE" else given.get("champion", given.get("base"))
         if standing is None:
@@ -77,8 +87,10 @@ def step_metrics(verdict: Verdict) -> dict[str, float]:
     return numbers
 
 
-def _decided(case: Case, out: Path | None, report: Path | None) -> Verdict:
+def _decided(case: Case, out: Path | None, report: Path | None, key: Ed25519PrivateKey | None) -> Verdict:
     verdict = decide(case, datetime.now(UTC))
+    if key is not None:
+        verdict = sign(verdict, key)
     if report is not None:
         write_report(report, case, verdict)
     if out is not None:

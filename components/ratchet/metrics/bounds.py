@@ -51,7 +51,7 @@ def lower_bound(values: Floats, floor: float, alpha: float, clusters: Integers |
     highest = float((sums / sizes).max())
     if highest <= floor:
         return floor
-    return _root(lambda m: _p(sums, sizes, m, floor) - alpha, floor, highest)
+    return root(lambda m: _p(sums, sizes, m, floor) - alpha, floor, highest)
 
 
 def upper_bound(values: Floats, ceiling: float, alpha: float, clusters: Integers | None = None) -> float | None:
@@ -72,7 +72,7 @@ def problems_needed(
     most = MOST_PROBLEMS / max(len(values), 1)
     if not len(sums) or sums.sum() <= threshold * sizes.sum() or _p(sums, sizes, threshold, floor, most) > alpha:
         return None
-    log_ratio = _root(lambda r: _p(sums, sizes, threshold, floor, math.exp(r)) - alpha, -20.0, math.log(most))
+    log_ratio = root(lambda r: _p(sums, sizes, threshold, floor, math.exp(r)) - alpha, -20.0, math.log(most))
     return math.ceil(math.exp(log_ratio) * len(values))
 
 
@@ -111,7 +111,7 @@ def _chance_not_positive(a: Floats, counts: Floats) -> float:
     if (a * counts).sum() < 0.0:  # S lies mostly below 0: the small tail is the other one
         return 1.0 - _chance_not_positive(-a, counts)
     pole = 1.0 / float(a.min())
-    c = pole * float(expit(_root(lambda v: _slope(a, counts, pole * expit(v)), math.log(_TINY), 33.0)))
+    c = pole * float(expit(root(lambda v: _slope(a, counts, pole * expit(v)), math.log(_TINY), 33.0)))
     height: float = math.exp(-float((counts * np.log1p(-a * c)).sum()))
     tilted = np.append(a / (1.0 - a * c), -1.0 / c)  # the last is the pole of 1/s
     return min(1.0, max(0.0, height * _path_integral(tilted, np.append(counts, 1.0)) / -c))
@@ -141,7 +141,7 @@ def _path_integral(x: Floats, counts: Floats) -> float:
         u += _STEP
 
 
-def _root(function: Callable[[float], float], low: float, high: float) -> float:
+def root(function: Callable[[float], float], low: float, high: float) -> float:
     """Where an increasing or decreasing function crosses 0; the end that is nearer to it where it does not."""
     at_low, at_high = function(low), function(high)
     if (at_low > 0.0) == (at_high > 0.0):

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 Integers = NDArray[np.int64]
+OUTCOMES = ("correct", "incorrect", "ungradable", "error")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,7 @@ class ProblemCounts:
 
     problem_ids: tuple[str, ...]
     clusters: tuple[str | None, ...]
+    groups: tuple[str | None, ...]
     correct: Integers
     graded: Integers
     ungradable: Integers
@@ -34,27 +36,55 @@ class ProblemCounts:
 
 
 def count_problems(attempts: "pa.Table") -> ProblemCounts:
-    """The counts of a table of Attempt records that holds one suite."""
+    """The counts of a table of Attempt records that holds one suite, whole or as `read_light` gives it.
+
+    Problem and outcome of a row make one code, and the codes are counted. An unknown outcome counts as none. Group and
+    cluster are those of the problem's first row: `gather` lets no problem have two.
+    """
+    import pyarrow as pa
     import pyarrow.compute as pc
 
-    flags = {
-        name: pc.cast(pc.equal(attempts["outcome"], name), "int64")
-        for name in ("correct", "incorrect", "ungradable", "error")
-    }
-    table = attempts.select(["problem_id", "cluster"])
-    for name, flag in flags.items():
-        table = table.append_column(name, flag)
-    sums = [(name, "sum") for name in flags]
-    grouped = table.group_by("problem_id").aggregate([*sums, ("cluster", "min")]).sort_by("problem_id")
-    column = {name: grouped[f"{name}_sum"].to_numpy().astype(np.int64) for name in flags}
+    ids, problems = codes(attempts["problem_id"])
+    outcomes, outcome_of = codes(attempts["outcome"])
+    crossed = np.bincount(problems * len(outcomes) + outcome_of, minlength=len(ids) * len(outcomes))
+    crossed = crossed.reshape(len(ids), len(outcomes))
+    order = np.asarray(pc.sort_indices(ids)).astype(np.int64)
+    order = order[crossed[order].any(axis=1)]
+    by_name = dict(zip(outcomes.to_pylist(), crossed[order].T, strict=True))
+    column = {name: by_name.get(name, np.zeros(len(order), np.int64)) for name in OUTCOMES}
+    first = pa.array(_first_rows(problems, len(ids))[order])
     return ProblemCounts(
-        problem_ids=tuple(grouped["problem_id"].to_pylist()),
-        clusters=tuple(grouped["cluster_min"].to_pylist()),
+        problem_ids=tuple(ids.take(pa.array(order)).to_pylist()),
+        clusters=tuple(attempts["cluster"].take(first).cast(pa.string()).to_pylist()),
+        groups=tuple(attempts["group"].take(first).cast(pa.string()).to_pylist()),
         correct=column["correct"],
         graded=column["correct"] + column["incorrect"],
         ungradable=column["ungradable"],
         errors=column["error"],
     )
+
+
+def codes(column: "pa.ChunkedArray") -> tuple["pa.Array", Integers]:
+    """The values of a column of texts and null after them, and for each row the place of its value among these.
+
+    Of a column that comes as codes the values may be more than there are rows for.
+    """
+    import pyarrow as pa
+
+    array = column.combine_chunks()
+    if not pa.types.is_dictionary(array.type):
+        array = array.dictionary_encode()
+    values = pa.concat_arrays([array.dictionary, pa.nulls(1, array.dictionary.type)])
+    indices = array.indices.fill_null(len(values) - 1) if array.null_count else array.indices
+    return values, np.asarray(indices).astype(np.int64)
+
+
+def _first_rows(problems: Integers, count: int) -> Integers:
+    """For each of `count` problems the first row that has its number; 0 where none has."""
+    starts = np.concatenate([[0], np.flatnonzero(problems[1:] != problems[:-1]) + 1])[: len(problems)]
+    rows = np.zeros(count, dtype=np.int64)
+    rows[problems[starts[::-1]]] = starts[::-1]  # of several that are assigned the last one stays
+    return rows
 
 
 def cluster_indices(clusters: Sequence[str | None]) -> Integers:

@@ -1,16 +1,19 @@
-"""Diversity of what a model writes: how many different word sequences its answers are made of."""
+"""Diversity of what a model writes: how many different word sequences a problem's samples are made of.
+
+Every `*_by_problem` function takes one list of texts a problem and returns one number a problem, between 0 (one text
+said over and over) and 1, NaN where it is undefined. All of them depend on the number of samples, so give every
+problem the same number, and an empty list to a problem that has fewer.
+"""
 
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-
+Floats = NDArray[np.float64]
 WORDS = re.compile(r"\d+(?:\.\d+)?|[^\W\d_]+|[^\w\s]|_")
+_KERNEL_ERROR = 1e-5  # of a similarity: embeddings come in single precision
 
 
 def tokens(text: str) -> list[str]:
@@ -33,26 +36,95 @@ def distinct_n(texts: Sequence[str], n: int) -> float | None:
     return len(set(grams)) / len(grams) if grams else None
 
 
-def first_correct_texts(attempts: "pa.Table", problem_ids: Sequence[str], count: int) -> list[list[str]]:
-    """For each problem of one suite the texts of its first `count` correct attempts; empty where it has fewer.
-
-    First by attempt number, so that the choice depends on nothing that the texts say. A correct attempt whose text was
-    not kept is passed over.
-    """
-    import pyarrow.compute as pc
-
-    usable = pc.and_(pc.equal(attempts["outcome"], "correct"), pc.is_valid(attempts["text"]))
-    rows = attempts.select(["problem_id", "attempt", "text"]).filter(usable)
-    rows = rows.sort_by([("problem_id", "ascending"), ("attempt", "ascending")])
-    texts: dict[str, list[str]] = {}
-    for problem_id, text in zip(rows["problem_id"].to_pylist(), rows["text"].to_pylist(), strict=True):
-        kept = texts.setdefault(problem_id, [])
-        if len(kept) < count:
-            kept.append(text)
-    return [found if len(found := texts.get(problem_id, [])) == count else [] for problem_id in problem_ids]
-
-
-def distinct_n_by_problem(texts: Sequence[Sequence[str]], n: int) -> NDArray[np.float64]:
+def distinct_n_by_problem(texts: Sequence[Sequence[str]], n: int) -> Floats:
     """distinct-n of each problem's texts, NaN where a problem has none that is long enough."""
     values = [distinct_n(of_problem, n) for of_problem in texts]
     return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
+
+
+def distinct_1_to_n_by_problem(texts: Sequence[Sequence[str]], longest: int) -> Floats:
+    """distinct-1 to distinct-`longest` of each problem's texts: a row a problem, column n - 1 for n.
+
+    The same numbers as `distinct_n`, from one reading of each text.
+    """
+    if longest < 1:
+        raise ValueError(f"longest = {longest}: an n-gram has at least one token")
+    values = np.full((len(texts), longest), np.nan)
+    for row, of_problem in zip(values, texts, strict=True):
+        split = [tokens(text) for text in of_problem]
+        for n in range(1, longest + 1):
+            grams = {gram for words in split for gram in _n_grams(words, n)}
+            if grams:
+                row[n - 1] = len(grams) / sum(max(len(words) - n + 1, 0) for words in split)
+    return values
+
+
+def vendi(kernel: Floats) -> float:
+    """The Vendi score of m samples: exp(-sum l log l) over the eigenvalues l of K/m, with K their similarities.
+
+    K is symmetric with 1 on its diagonal and has no negative eigenvalue. The score is how many samples without any
+    likeness would be as varied: 1 where all are the same, m where no two are alike (Friedman and Dieng 2023).
+    """
+    return float(_vendi_of_each(kernel[None])[0])
+
+
+def scaled_vendi(kernels: Floats) -> Floats:
+    """(V - 1) / (m - 1) of each kernel in a stack of shape (problems, m, m), so that 0 is sameness and 1 the most.
+
+    NaN where m is 1: a sample alone has no diversity.
+    """
+    m = kernels.shape[-1]
+    if m == 1:
+        return np.full(len(kernels), np.nan)
+    scaled: Floats = np.clip((_vendi_of_each(kernels) - 1.0) / (m - 1), 0.0, 1.0)
+    return scaled
+
+
+def vendi_by_problem(texts: Sequence[Sequence[str]]) -> Floats:
+    """The scaled Vendi score of each problem's texts, with `text_kernel` as the similarity; NaN for an empty list."""
+    return scaled_vendi_by_problem([text_kernel(of_problem) for of_problem in texts])
+
+
+def scaled_vendi_by_problem(kernels: Sequence[Floats]) -> Floats:
+    """`scaled_vendi` of each problem's own kernel; NaN for one of no samples, the others must be of one size."""
+    values = np.full(len(kernels), np.nan)
+    filled = [i for i, kernel in enumerate(kernels) if len(kernel)]
+    sizes = {len(kernels[i]) for i in filled}
+    if len(sizes) > 1:
+        raise ValueError(f"problems of {min(sizes)} and of {max(sizes)} samples: the score depends on their number")
+    if filled:
+        values[filled] = scaled_vendi(np.stack([kernels[i] for i in filled]))
+    return values
+
+
+def text_kernel(texts: Sequence[str]) -> Floats:
+    """The cosine of each two texts' counts of words and of word pairs.
+
+    Words alone do not see order: a solution with its steps exchanged would be the same text. Longer n-grams hardly ever
+    come twice: two wordings of one solution would have nothing in common. A text without words is like its own kind
+    and unlike every other.
+    """
+    columns: dict[tuple[str, ...], int] = {}
+    found: list[int] = []
+    for row, words in enumerate(map(tokens, texts)):
+        grams = [*_n_grams(words, 1), *_n_grams(words, 2)] or [()]
+        found += [row + len(texts) * columns.setdefault(gram, len(columns)) for gram in grams]
+    counts = np.bincount(np.array(found, dtype=np.int64), minlength=len(columns) * len(texts)).astype(np.float64)
+    counts = counts.reshape(len(columns), len(texts))
+    products = counts.T @ counts
+    lengths = np.sqrt(np.diagonal(products))
+    cosines: Floats = products / np.outer(lengths, lengths)
+    return cosines
+
+
+def _n_grams(words: Sequence[str], n: int) -> "zip[tuple[str, ...]]":
+    return zip(*(words[i:] for i in range(n)), strict=False)  # the slices grow shorter: the last ends the zip
+
+
+def _vendi_of_each(kernels: Floats) -> Floats:
+    if not np.allclose(np.diagonal(kernels, axis1=-2, axis2=-1), 1.0, atol=_KERNEL_ERROR):
+        raise ValueError("a sample is not wholly like itself: the diagonal of a similarity kernel is 1")
+    eigenvalues = np.clip(np.linalg.eigvalsh(kernels / kernels.shape[-1]), 0.0, None)
+    logs = np.log(eigenvalues, out=np.zeros_like(eigenvalues), where=eigenvalues > 0.0)
+    scores: Floats = np.exp(-(eigenvalues * logs).sum(axis=-1))
+    return scores

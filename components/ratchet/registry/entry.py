@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ratchet.errors import InputError
-from ratchet.evaluate.build import tracked_metrics
 from ratchet.evaluate.profile import PROFILE_FILE, Profile, read_profile
+from ratchet.evaluate.tracked import tracked_metrics
 from ratchet.gate.verdict import Verdict, read_verdict
 from ratchet.identity import checkpoint_digest
 from ratchet.steps import STAMP

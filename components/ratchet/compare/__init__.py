@@ -1,0 +1,1 @@
+"""Two profiles side by side: paired changes and the problems that were won and lost."""
