@@ -143,6 +143,7 @@ def _next_round(run: _Run, round_: int, previous: Any, base_profile: Any, before
                 candidate=profile,
                 base=base_profile,
                 champion=before.decision.outputs["champion_out"],
+                history=before.history,
                 policy=run.settings["gate_policy"],
                 first=False,
                 **run.place(round_, "gate"),

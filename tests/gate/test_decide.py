@@ -9,7 +9,8 @@ import pytest
 
 from ratchet.errors import InputError
 from ratchet.gate.axes import holm
-from ratchet.gate.decide import decide, load_case
+from ratchet.gate.case import load_case
+from ratchet.gate.decide import decide
 from ratchet.gate.verdict import Verdict
 
 Maker = Callable[..., Path]

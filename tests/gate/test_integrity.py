@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from ratchet.errors import InputError
-from ratchet.gate.decide import decide, load_case
+from ratchet.gate.case import load_case
+from ratchet.gate.decide import decide
 from ratchet.gate.verdict import Verdict
 from ratchet.records import Attempt
 

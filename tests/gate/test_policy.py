@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from ratchet.errors import InputError
-from ratchet.gate.policy import measured_by, policy_digest, read_policy
+from ratchet.gate.policy import policy_digest, read_policy
 
 Policies = Callable[..., Path]
 
@@ -20,12 +20,12 @@ def test_a_policy_is_read_with_its_defaults(policy: Policies) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "line", "said"),
     [
-        ("  pass@16:", "  pass@l6:", 7, "unknown axis 'pass@l6'; expected pass@K"),
+        ("  pass@16:", "  pass@l6:", 7, "unknown axis 'pass@l6'; expected a measure of the main suite"),
         ("  pass@16:", "  pass16:", 7, "did you mean 'pass@16'?"),
         ("  pass@16:", "  pass@0:", 7, "unknown axis"),
         ("  pass@16:", "  pass@04:", 7, "unknown axis"),
         ("  pass@16:", "  ood.sums.pass@1:", 7, "unknown axis 'ood.sums.pass@1'"),
-        ("  pass@16:", "  pass@32:", 7, "needs 32 attempts a problem, min_attempts is 16"),
+        ("  pass@16:", "  pass@32:", 7, "needs 32 attempts a problem, min_attempts = 16 leaves 16"),
         ("alpha: 0.05", "alhpa: 0.05", 2, "unknown key 'alhpa'"),
         ("max_drop: 0.05}\n  pass@16", "max_dorp: 0.05}\n  pass@16", 6, "did you mean 'max_drop'?"),
         ("pass@16: {tier: critical", "pass@16: {tier: crucial", 7, "expected"),
@@ -34,7 +34,20 @@ def test_a_policy_is_read_with_its_defaults(policy: Policies) -> None:
         ("max_drop: 0.05}\nagainst", "max_drop: .nan}\nagainst", 7, "finite number"),
         ("alpha: 0.05", "alpha: 0.5", 2, "less than 0.5"),
         ("version: 1", "version: 2", 1, "expected"),
-        ("against: [base]", "against: [best]", 8, "'base' or 'champion'"),
+        ("against: [base]", "against: [bast]", 8, "'base', 'champion' or 'best'"),
+        ("against: [base]", "against: [base, best]", 7, "needs 16 attempts a problem, min_attempts = 16 leaves 8"),
+        ("pass@16: {tier: critical, max_drop: 0.05}", "pass@16: {tier: critical}", 7, "no margin"),
+        ("max_drop: 0.05}\nagainst", "max_drop: 0.05, max_rise: 0.1}\nagainst", 7, "max_drop and max_rise"),
+        ("max_drop: 0.05}\nagainst", "max_rise: 0.05}\nagainst", 7, "expected max_drop or max_relative_drop"),
+        ("pass@16: {tier: critical, max_drop", "disparity: {tier: critical, max_drop", 7, "max_rise: less is better"),
+        ("pass@16: {tier: critical, max_drop", "retained: {tier: critical, max_relative_drop", 7, "expected max_drop"),
+        ("max_drop: 0.05}\nagainst", "max_drop: 0.05, reliable: .5}\nagainst", 7, "it on retained alone"),
+        ("pass@16: {tier", "concepts.fringe: {tier", 7, "without concepts.fringe"),
+        ("pass@16: {tier", "diversity.embedding.correct: {tier", 7, "unknown axis"),
+        ("pass@16: {tier", "diversity.equation.correct: {tier", 7, "did you mean 'diversity.equations.correct'?"),
+        ("against: [base]", "against: [base]\nlineage: {spend: equal}", 9, "no rounds"),
+        ("against: [base]", "against: [base]\nlineage: {spend: open, rounds: 3}", 9, "rounds = 3 with spend: open"),
+        ("against: [base]", "against: [base]\noverride: {reason: r, by: b, expires: soon}", 9, "valid date"),
         ("against: [base]", "against: []", 8, "at least 1 item"),
         ("{main: sums}", "{main: sums, ood: [sums]}", 3, "suite 'sums' again"),
         ("{tier: critical", "{tier: advisory", 5, "no axis is critical"),
@@ -63,8 +76,9 @@ def test_must_improve_belongs_to_critical_axes(policy: Policies) -> None:
 
 def test_an_axis_of_an_ood_suite_is_measured_there(policy: Policies) -> None:
     read = read_policy(policy("{main: sums}", "{main: sums, ood: [a.b]}", "  pass@16:", "  ood.a.b.pass@16:"))
-    assert measured_by(read, "ood.a.b.pass@16") == ("a.b", 16)
-    assert measured_by(read, "pass@1") == ("sums", 1)
+    found = read.measured("ood.a.b.pass@16")
+    assert (found.suite, found.measure, found.attempts_needed) == ("a.b", "pass@16", 16)
+    assert (read.measured("pass@1").suite, read.measured("disparity.a.b").suite) == ("sums", "a.b")
 
 
 def test_the_nearest_ood_axis_is_suggested(policy: Policies) -> None:

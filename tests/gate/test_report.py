@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from ratchet.gate.decide import decide, load_case
+from ratchet.gate.case import load_case
+from ratchet.gate.decide import decide
 from ratchet.gate.report import page
 
 Maker = Callable[..., Path]

@@ -18,6 +18,7 @@ FALLEN = AxisResult(
     low=-0.25,
     high=-0.15,
     margin=0.03,
+    margin_kind="drop",
     p_within=1.0,
     p_harm=1e-9,
     p_harm_holm=2e-9,
@@ -48,6 +49,7 @@ def test_the_file_holds_what_the_contract_lists(tmp_path: Path) -> None:
     write_verdict(tmp_path / "verdict.json", VERDICT)
     digests = {"policy_digest", "profile_digests", "checkpoint_digest"}
     decided = {"version", "verdict", "kind", "reasons", "axes", "references", "lineage", "advice", "created"}
+    decided |= {"alpha", "reversal", "overridden"}
     assert set(json.loads((tmp_path / "verdict.json").read_text())) == digests | decided | {"signature"}
 
 

@@ -203,7 +203,7 @@ def test_another_version_is_said_to_be_one(room: Room) -> None:
         lambda text: text.replace('"problems": 100', '"problems": NaN', 1),
         lambda text: text.replace('"problems": 100', '"problems": 1e999', 1),
         lambda text: text.replace('"candidate"', '"\\ud800"'),
-        lambda text: text.replace('"lineage": []', '"lineage": ' + "[" * 100_000 + "]" * 100_000),
+        lambda text: text.replace('"advice": []', '"advice": ' + "[" * 100_000 + "]" * 100_000),
     ],
     ids=["cut", "empty", "list", "key twice", "NaN", "infinite", "surrogate", "deep"],
 )

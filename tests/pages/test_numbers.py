@@ -36,8 +36,8 @@ def test_a_chance_is_told_as_one_in_so_many(chance: float, text: str) -> None:
     assert one_in(chance) == text
 
 
-def test_sums_of_shares_have_a_decimal_and_counts_none() -> None:
-    assert (count(12000), count(185.125), count(185.0)) == ("12,000", "185.1", "185")
+def test_sums_of_shares_have_decimals_and_counts_none() -> None:
+    assert (count(12000), count(185.125), count(185.0), count(0.919)) == ("12,000", "185.1", "185", "0.919")
 
 
 def test_a_list_says_how_many_it_leaves_out() -> None:

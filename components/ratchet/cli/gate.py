@@ -12,11 +12,12 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 
 @click.command(
     epilog="\b\nExample:\n  ratchet gate --candidate profiles/round-3 --base profiles/base --champion profiles/round-2"
-    " \\\n    --policy policy.yaml --report round-3.html --out verdict.json"
+    " \\\n    --history profiles/round-1 --history profiles/round-2 \\\n    --policy policy.yaml --report round-3.html --out verdict.json"
 )
 @click.option("--candidate", type=FOLDER, required=True, help="Profile of the checkpoint to judge.")
 @click.option("--base", type=FOLDER, help="Profile of the model that the run started from.")
 @click.option("--champion", type=FOLDER, help="Profile of the checkpoint in use.")
+@click.option("--history", type=FOLDER, multiple=True, help="Profile of an earlier round, oldest first; repeat.")
 @click.option("--first", is_flag=True, help="There is no reference yet: check the evidence only.")
 @click.option("--policy", type=FILE, required=True, help="Axes, margins and evidence asked for (YAML).")
 @click.option("--report", type=FILE, help="Write a self-contained HTML page.")
@@ -29,6 +30,7 @@ def gate(
     candidate: Path,
     base: Path | None,
     champion: Path | None,
+    history: tuple[Path, ...],
     first: bool,
     policy: Path,
     report: Path | None,
@@ -46,7 +48,7 @@ def gate(
     from ratchet.gate.wording import as_markdown, as_text
 
     references = {name: path for name, path in (("base", base), ("champion", champion)) if path is not None}
-    verdict = library.gate(candidate, references, policy, first, out, report, signing_key(key))
+    verdict = library.gate(candidate, references, policy, first, out, report, signing_key(key), history)
     printed = {
         "text": lambda: as_text(verdict),
         "json": lambda: json.dumps(asdict(verdict), indent=2, ensure_ascii=False, allow_nan=False),

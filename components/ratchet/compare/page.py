@@ -3,18 +3,15 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from ratchet.compare.compare import Comparison, Row, Side
+from ratchet.compare.flips import Flip
 from ratchet.compare.pictures import Changes, judged, pictures
 from ratchet.pages.meanings import decimals
 from ratchet.pages.numbers import interval, listed, number, one_in
 from ratchet.pages.render import rendered
 from ratchet.pages.text import excerpt, short
 from ratchet.storage import write_text
-
-if TYPE_CHECKING:
-    from ratchet.compare.compare import Comparison, Row, Side  # which may write the page
-    from ratchet.compare.flips import Flip
 
 # A page is read, not searched.
 MOST_SUITES = 40
@@ -64,12 +61,12 @@ class Section:
     lists: list[FlipList]
 
 
-def write_page(path: Path, comparison: "Comparison") -> None:
+def write_page(path: Path, comparison: Comparison) -> None:
     """Write the page."""
     write_text(path, page(comparison))
 
 
-def page(comparison: "Comparison") -> str:
+def page(comparison: Comparison) -> str:
     """The page's HTML."""
     suites = list(dict.fromkeys([*(c.suite for c in comparison.flip_counts), *(row.suite for row in comparison.rows)]))
     shown = suites[:MOST_SUITES]
@@ -92,12 +89,12 @@ def page(comparison: "Comparison") -> str:
     )
 
 
-def _counts(comparison: "Comparison") -> Iterator[list[str]]:
+def _counts(comparison: Comparison) -> Iterator[list[str]]:
     for found in comparison.flip_counts[:MOST_SUITES]:
         yield [short(found.suite, 60), f"{found.problems:,}", f"{found.lost:,}", f"{found.won:,}"]
 
 
-def _section(comparison: "Comparison", suite: str, at: int, suites: int) -> Section:
+def _section(comparison: Comparison, suite: str, at: int, suites: int) -> Section:
     rows = [row for row in comparison.rows if row.suite == suite]
     each = max(FEWEST_FLIPS, MOST_FLIPS // (2 * suites))
     flips = [flip for flip in comparison.flips if flip.suite == suite]
@@ -112,7 +109,7 @@ def _section(comparison: "Comparison", suite: str, at: int, suites: int) -> Sect
     )
 
 
-def _told(rows: Sequence["Row"]) -> Iterator[str]:
+def _told(rows: Sequence[Row]) -> Iterator[str]:
     """Which changes are clear; the table says by how much."""
     kinds = {kind: [short(row.name) for row in rows if judged(row) == kind] for kind in ("worse", "better", "moved")}
     for kind, names in kinds.items():
@@ -122,7 +119,7 @@ def _told(rows: Sequence["Row"]) -> Iterator[str]:
         yield "Nothing clearly changed: every interval holds 0."
 
 
-def _row(row: "Row") -> list[str]:
+def _row(row: Row) -> list[str]:
     judgement = judged(row)
     return [
         short(row.name, 80),
@@ -135,11 +132,11 @@ def _row(row: "Row") -> list[str]:
     ]
 
 
-def _list(lost: bool, flips: Sequence["Flip"], most: int) -> FlipList:
+def _list(lost: bool, flips: Sequence[Flip], most: int) -> FlipList:
     return FlipList(*_LISTS[lost], [_flip(flip) for flip in flips[:most]], max(0, len(flips) - most))
 
 
-def _flip(flip: "Flip") -> FlipShown:
+def _flip(flip: Flip) -> FlipShown:
     sides = [f"{kind} {right} of {tried}" for kind, (right, tried) in (("before", flip.before), ("after", flip.after))]
     return FlipShown(
         problem=short(flip.problem_id, LONGEST_CELL),
@@ -154,7 +151,7 @@ def _text(text: str | None) -> str | None:
     return None if text is None else excerpt(text)
 
 
-def _identity(kind: str, side: "Side") -> list[str]:
+def _identity(kind: str, side: Side) -> list[str]:
     return [
         kind,
         *(short(text, LONGEST_CELL) for text in (side.name, side.checkpoint or "unknown", side.profile_digest)),

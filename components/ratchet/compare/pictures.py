@@ -2,14 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
+from ratchet.compare.compare import Row
 from ratchet.pages.charts import COLOURS, MARKS, OUTCOME_COLOURS, OUTCOME_MARKS, Interval, intervals_svg
 from ratchet.pages.meanings import Direction, better
 from ratchet.pages.numbers import known
-
-if TYPE_CHECKING:
-    from ratchet.compare.compare import Row  # which may write the page
 
 Judgement = Literal["better", "worse", "moved", "not clear", "unknown"]
 MOST_ROWS = 40  # of one picture
@@ -31,7 +29,7 @@ class Changes:
     left_out: int
 
 
-def judged(row: "Row") -> Judgement:
+def judged(row: Row) -> Judgement:
     """What the interval of a change says; nothing is clear where it holds 0."""
     low, high = known(row.low), known(row.high)
     if known(row.change) is None or low is None or high is None:
@@ -44,7 +42,7 @@ def judged(row: "Row") -> Judgement:
     return "better" if (low > 0.0) == (direction == "higher") else "worse"
 
 
-def pictures(rows: Sequence["Row"]) -> Iterator[Changes]:
+def pictures(rows: Sequence[Row]) -> Iterator[Changes]:
     """A picture for each direction that some row with a change has."""
     for direction, (title, axis) in _TITLES.items():
         intervals = [found for row in rows if better(row.name) == direction and (found := _interval(row))]
@@ -58,7 +56,7 @@ def pictures(rows: Sequence["Row"]) -> Iterator[Changes]:
         yield Changes(title, chart, len(intervals) - len(shown))
 
 
-def _interval(row: "Row") -> Interval | None:
+def _interval(row: Row) -> Interval | None:
     change, judgement = known(row.change), judged(row)
     if change is None or judgement == "unknown":
         return None

@@ -70,10 +70,10 @@ class Profile:
     """What `profile.json` holds: identity, evidence and metrics of one checkpoint.
 
     `checkpoint`, `sampling` and `confidence` (where the attempts' confidences come from) are None where the attempts
-    came without saying: unknown, not empty. `embedding_model` is the digest of the model that diversity by embeddings was
-    computed with, which no other model's numbers can be compared with. `reliability` holds the bins of each suite's reliability diagram and
-    `suggestions` what its coverage of correct answers suggests. `base` is the profile that it was compared with, and
-    `history` the earlier checkpoints, oldest first.
+    came without saying: unknown, not empty. `embedding_model` is the digest of the model that diversity by embeddings
+    was computed with, which no other model's numbers can be compared with. `reliability` holds the bins of each suite's
+    reliability diagram and `suggestions` what its coverage of correct answers suggests. `base` is the profile that it
+    was compared with, and `history` the earlier checkpoints, oldest first.
     """
 
     name: str

@@ -1,62 +1,53 @@
-"""Every axis against every reference: paired differences problem by problem, and the tests on them."""
+"""Every axis against every reference: the paired change of its measure, and the tests on it."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ratchet.compare.changes import changed
+from ratchet.evaluate.averages import disparity
+from ratchet.evaluate.measures import Booleans, measure
+from ratchet.evaluate.suite import Suite
 from ratchet.gate.evidence import Evidence
-from ratchet.gate.policy import Axis, Policy, measured_by
-from ratchet.gate.verdict import AxisOutcome, AxisResult
-from ratchet.metrics.bounds import lower_bound, p_at_least, p_at_most, problems_needed, upper_bound
-from ratchet.metrics.counts import cluster_indices
-from ratchet.metrics.pass_at_k import pass_at_k
+from ratchet.gate.policy import Axis, Policy
+from ratchet.gate.retained import retained_change
+from ratchet.gate.verdict import AxisOutcome, AxisResult, MarginKind
+from ratchet.metrics.calibration import NO_CONFIDENCE, ece
+from ratchet.metrics.paired import Change, PairedMean, RelativeMean
 
-Floats = NDArray[np.float64]
-FLOOR, CEILING = -1.0, 1.0  # of a difference of two shares
+RELIABLE = 0.75  # of a reference's attempts: from here on a problem counts as solved reliably
 
 
-def judge_axes(candidate: Evidence, references: Mapping[str, Evidence], policy: Policy) -> tuple[AxisResult, ...]:
+def judge_axes(
+    candidate: Evidence, references: Mapping[str, Evidence], policy: Policy, alpha: float
+) -> tuple[AxisResult, ...]:
     """The result of each axis of the policy against each reference, in the policy's order.
 
     Harm on a critical axis is `harm` where its p-value holds after Holm over all critical pairs, which keeps the chance
     to block a candidate that is within every margin at alpha; the other tiers can't block and are taken at alpha each.
     """
-    measured = [
-        _measure(candidate, reference, name, axis, policy)
-        for name, axis in policy.axes.items()
-        for reference in references.values()
+    results = [
+        _judged(name, candidate, reference, policy, alpha) for name in policy.axes for reference in references.values()
     ]
-    critical = [index for index, result in enumerate(measured) if result.tier == "critical"]
-    adjusted = holm([p for index in critical if (p := measured[index].p_harm) is not None])
+    critical = [index for index, result in enumerate(results) if result.tier == "critical"]
+    # a pair that could not be measured stays among them with a p-value of 1: what is missing buys no power
+    adjusted = holm([1.0 if (p := results[index].p_harm) is None else p for index in critical])
     for index, p in zip(critical, adjusted, strict=True):
-        measured[index] = dataclasses.replace(measured[index], p_harm_holm=p)
-    return tuple(dataclasses.replace(result, outcome=_outcome(result, policy.alpha)) for result in measured)
+        if results[index].p_harm is not None:
+            results[index] = dataclasses.replace(results[index], p_harm_holm=p)
+    return tuple(dataclasses.replace(result, outcome=_outcome(result, alpha)) for result in results)
 
 
 def estimate_axes(candidate: Evidence, policy: Policy) -> tuple[AxisResult, ...]:
     """The axes of a first checkpoint: what it reaches, compared with nothing."""
-    return tuple(
-        AxisResult(
-            axis=name,
-            tier=axis.tier,
-            reference=None,
-            candidate_estimate=float(axis_values(candidate, name, policy).mean()),
-            margin=axis.max_drop,
-            outcome="first",
-            problems=len(axis_values(candidate, name, policy)),
-            **dict.fromkeys(("reference_estimate", "difference", "low", "high"), None),
-            **dict.fromkeys(("p_within", "p_harm", "p_harm_holm", "p_gain"), None),
-        )
-        for name, axis in policy.axes.items()
-    )
-
-
-def axis_values(evidence: Evidence, axis: str, policy: Policy) -> Floats:
-    """The axis problem by problem, in the order of the problems' names."""
-    suite, k = measured_by(policy, axis)
-    return pass_at_k(evidence.counts[suite].correct, evidence.counts[suite].graded, k)
+    results = []
+    for name, axis in policy.axes.items():
+        value, problems, reason = reached(name, candidate, policy)
+        blank = _blank(name, axis, None, reason)
+        results.append(dataclasses.replace(blank, candidate_estimate=value, outcome="first", problems=problems))
+    return tuple(results)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -68,33 +59,118 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def _measure(candidate: Evidence, reference: Evidence, name: str, axis: Axis, policy: Policy) -> AxisResult:
-    mine, theirs = axis_values(candidate, name, policy), axis_values(reference, name, policy)
-    change, alpha = mine - theirs, policy.alpha
-    names = candidate.counts[measured_by(policy, name)[0]].clusters
-    clusters = cluster_indices(names) if any(names) else None
-    p_within = p_at_most(change, -axis.max_drop, FLOOR, clusters)
-    p_gain = p_at_most(change, 0.0, FLOOR, clusters) if axis.must_improve else None
-    goal = 0.0 if p_gain is not None and p_gain > alpha else -axis.max_drop
-    missed = max(p_within or 0.0, p_gain or 0.0) > alpha
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    """What an axis compares: the two numbers and the change between them."""
+
+    candidate: float
+    reference: float
+    change: Change
+    problems: int
+    by_chance: tuple[float, float] | None = None
+
+
+def _judged(name: str, candidate: Evidence, reference: Evidence, policy: Policy, alpha: float) -> AxisResult:
+    axis = policy.axes[name]
+    found = _pair(name, candidate, reference, policy)
+    if isinstance(found, str):
+        return _blank(name, axis, reference.name, found)
+    change, rising = found.change, axis.max_rise is not None
+    threshold = axis.margin if rising else -axis.margin
+    excludes, establishes = (change.p_at_least, change.p_at_most) if rising else (change.p_at_most, change.p_at_least)
+    p_within, p_gain = excludes(threshold), excludes(0.0) if axis.must_improve else None
+    goal = 0.0 if p_gain is not None and p_gain > alpha else threshold
+    missed = max(p_within, p_gain or 0.0) > alpha
+    return dataclasses.replace(
+        _blank(name, axis, reference.name, None),
+        candidate_estimate=found.candidate,
+        reference_estimate=found.reference,
+        difference=change.value,
+        low=change.lower(alpha),
+        high=change.upper(alpha),
+        p_within=p_within,
+        p_harm=establishes(threshold),
+        p_gain=p_gain,
+        problems=found.problems,
+        problems_needed=_needed(change, goal, alpha, rising) if missed else None,
+        by_chance=found.by_chance,
+    )
+
+
+def _pair(name: str, candidate: Evidence, reference: Evidence, policy: Policy) -> _Pair | str:
+    """The two sides of an axis, or why it can't be measured."""
+    axis, what = policy.axes[name], policy.measured(name)
+    mine = candidate.suites[what.suite]
+    if what.measure == "retained":
+        judged, unseen = reference.even[what.suite], reference.odd[what.suite]
+        kept = retained_change(mine, judged, unseen, axis.reliable or RELIABLE)
+        if isinstance(kept, str):
+            return kept
+        return _Pair(kept.candidate, kept.reference, kept.change, len(kept.change.values), kept.by_chance)
+    only = _touching(mine, policy) if what.measure == "concepts.fringe" else None
+    measure = "pass@1" if only is not None else what.measure
+    found = changed(measure, reference.suites[what.suite], mine, axis.max_relative_drop is not None, only)
+    return found if isinstance(found, str) else _Pair(found.after, found.before, found.change, found.problems)
+
+
+def _touching(suite: Suite, policy: Policy) -> Booleans:
+    """Which problems need a concept of the policy's fringe."""
+    fringe = set(policy.concepts.fringe if policy.concepts else ())
+    return np.array([not fringe.isdisjoint(names) for names in suite.concepts])
+
+
+def reached(name: str, side: Evidence, policy: Policy) -> tuple[float | None, int, str | None]:
+    """The axis' value for a checkpoint on its own, over how many problems, and why it has none."""
+    what = policy.measured(name)
+    suite = side.suites[what.suite]
+    if what.measure == "retained":
+        return None, 0, "nothing was solved before"
+    if what.measure == "concepts.fringe":
+        shares = suite.share[_touching(suite, policy)]
+        return (float(shares.mean()), len(shares), None) if len(shares) else (None, 0, "no problem touches the fringe")
+    if what.measure == "disparity":
+        estimate = disparity(suite)
+        return estimate.value, len(suite.counts.groups) - estimate.left_out, estimate.reason
+    if what.measure == "calibration.ece":
+        stated = suite.confidences
+        if stated is None:
+            return None, 0, NO_CONFIDENCE
+        estimate = ece(stated)
+        return estimate.value, int(estimate.denominator), None
+    found = measure(what.measure)
+    assert found is not None, f"the policy let the axis {name!r} through"
+    values = found.values(suite)
+    known = values[~np.isnan(values)]
+    return (float(known.mean()), len(known), None) if len(known) else (None, 0, found.undefined)
+
+
+def _blank(name: str, axis: Axis, reference: str | None, reason: str | None) -> AxisResult:
+    """The result of an axis that nothing is known of yet, or, for a reason, can't be measured."""
+    kind: MarginKind = "rise" if axis.max_rise is not None else "drop"
+    if axis.max_relative_drop is not None:
+        kind = "relative drop"
     return AxisResult(
         axis=name,
         tier=axis.tier,
-        reference=reference.name,
-        candidate_estimate=float(mine.mean()),
-        reference_estimate=float(theirs.mean()),
-        difference=float(change.mean()),
-        low=lower_bound(change, FLOOR, alpha, clusters),
-        high=upper_bound(change, CEILING, alpha, clusters),
-        margin=axis.max_drop,
-        p_within=p_within,
-        p_harm=p_at_least(change, -axis.max_drop, CEILING, clusters),
-        p_harm_holm=None,
-        p_gain=p_gain,
+        reference=reference,
+        **dict.fromkeys(("candidate_estimate", "reference_estimate", "difference", "low", "high"), None),
+        margin=axis.margin,
+        margin_kind=kind,
+        **dict.fromkeys(("p_within", "p_harm", "p_harm_holm", "p_gain"), None),
         outcome="undecided",
-        problems=len(change),
-        problems_needed=problems_needed(change, goal, FLOOR, alpha, clusters) if missed else None,
+        problems=0,
+        reason=reason,
     )
+
+
+def _needed(change: Change, goal: float, alpha: float, rising: bool) -> int | None:
+    """About how many problems like these would decide; None where none would, or it isn't known."""
+    if rising and isinstance(change, PairedMean):
+        mirrored = PairedMean(-change.values, -change.highest, -change.lowest, change.clusters)
+        return mirrored.problems_needed(-goal, alpha)
+    if not rising and isinstance(change, PairedMean | RelativeMean):
+        return change.problems_needed(goal, alpha)
+    return None
 
 
 def _outcome(result: AxisResult, alpha: float) -> AxisOutcome:

@@ -18,6 +18,7 @@ def gate(
     step: str,
     base: dsl.Input[dsl.Dataset] = None,
     champion: dsl.Input[dsl.Dataset] = None,
+    history: dsl.Input[dsl.Dataset] = None,
     first: bool = False,
 ) -> str:
     """PROMOTE, BLOCK, INCONCLUSIVE or ERROR; the step itself succeeds and hands on the profile that stands now."""
@@ -26,6 +27,6 @@ def gate(
 
     with placed(workspace, step, verdict_out.path) as out:
         given = {"base": getattr(base, "path", None), "champion": getattr(champion, "path", None)}
-        verdict = gate_step(candidate.path, given, policy, first, out)
+        verdict = gate_step(candidate.path, given, policy, first, out, getattr(history, "path", None))
         metrics.metadata.update(hand_on(out, champion_out.path, report.path, summary.path))
     return verdict.verdict

@@ -1,86 +1,54 @@
 """The decision: evidence in, verdict out. Nothing here reads the clock, the network or a random number."""
 
 import dataclasses
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import get_args
 
-from ratchet.errors import InputError
+from ratchet.compare.changes import changed
 from ratchet.gate import wording
-from ratchet.gate.axes import estimate_axes, judge_axes
-from ratchet.gate.evidence import Evidence, mismatches, read_evidence, refusals
-from ratchet.gate.policy import Policy, ReferenceName, policy_digest, read_policy
-from ratchet.gate.verdict import AxisResult, Decision, HarmKind, Reference, Verdict
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """All that a decision rests on.
-
-    `references` are those that the policy names, by name; two that are one checkpoint are one, named `base = champion`.
-    `absent` are those that the policy names and nobody gave, `unasked` those given that it does not name.
-    """
-
-    policy: Policy
-    candidate: Evidence
-    references: dict[str, Evidence]
-    absent: tuple[str, ...] = ()
-    unasked: tuple[str, ...] = ()
-    first: bool = False
-
-
-def load_case(candidate: Path, references: Mapping[str, Path], policy: Path, first: bool = False) -> Case:
-    """What `decide` needs, read from a policy file and profile folders; an InputError for what can't be read."""
-    rules = read_policy(policy)
-    unknown = sorted(set(references) - set(get_args(ReferenceName)))
-    if unknown:
-        raise InputError(f"a reference named {unknown[0]!r}", expected="one of " + ", ".join(get_args(ReferenceName)))
-    if first and references:
-        raise InputError(
-            f"--first together with --{min(references)}",
-            expected="no reference beside a first checkpoint, there is nothing to compare it with",
-            next="leave out --first",
-        )
-    given: dict[str, Evidence] = {
-        name: read_evidence(name, references[name], rules) for name in rules.against if name in references
-    }
-    return Case(
-        policy=rules,
-        candidate=read_evidence("candidate", candidate, rules),
-        references=_merged(given),
-        absent=() if first else tuple(name for name in rules.against if name not in references),
-        unasked=tuple(name for name in references if name not in rules.against),
-        first=first,
-    )
+from ratchet.gate.advice import advice
+from ratchet.gate.axes import estimate_axes, judge_axes, reached
+from ratchet.gate.case import Case
+from ratchet.gate.evidence import mismatches, refusals
+from ratchet.gate.policy import policy_digest
+from ratchet.gate.verdict import (
+    AxisResult,
+    Decision,
+    HarmKind,
+    JointReversal,
+    Overridden,
+    Reference,
+    Verdict,
+)
+from ratchet.metrics.dynamics import COLLAPSE
+from ratchet.metrics.paired import Change
 
 
 def decide(case: Case, created: datetime) -> Verdict:
     """The verdict on the candidate; which guarantees it carries is in `docs/gate.md`."""
-    refused = _refused(case)
-    if refused:
-        return _verdict(case, created, "ERROR", "none", refused, ())
+    unfit, incomparable = _unfit(case, created), _incomparable(case)
+    if unfit or incomparable:
+        refused = _verdict(case, created, "ERROR", "none", list(dict.fromkeys([*unfit, *incomparable])), ())
+        return refused if unfit else _overridden(case, refused)
     if case.first:
         axes = estimate_axes(case.candidate, case.policy)
         return _verdict(case, created, "PROMOTE", "none", [wording.FIRST, *_notes(case)], axes)
-    axes = judge_axes(case.candidate, case.references, case.policy)
-    decision, kind = _decision(axes), _kind(axes)
-    reasons = [*wording.reasons(decision, axes, case.policy, pass_at_1_changes(case)), *_notes(case)]
-    return _verdict(case, created, decision, kind, reasons, axes)
+    axes = judge_axes(case.candidate, case.references, case.policy, case.alpha)
+    decision, rises = _decision(axes), pass_at_1_changes(case)
+    reversal = _joint_reversal(case, axes, rises)
+    rose = {name: change.value for name, change in rises.items()}
+    reasons = [*wording.reasons(decision, axes, case.alpha, rose, reversal), *_notes(case)]
+    return _overridden(case, _verdict(case, created, decision, _kind(case, axes), reasons, axes, reversal))
 
 
-def pass_at_1_changes(case: Case) -> dict[str, float]:
+def pass_at_1_changes(case: Case) -> dict[str, Change]:
     """The change of pass@1 on the main suite against each reference, whether or not it is an axis of the policy."""
-    mine = case.candidate.counts[case.policy.suites.main]
-    changes = {}
-    for name, reference in case.references.items():
-        theirs = reference.counts[case.policy.suites.main]
-        changes[name] = float((mine.correct / mine.graded - theirs.correct / theirs.graded).mean())
-    return changes
+    main = case.policy.suites.main
+    found = {n: changed("pass@1", r.suites[main], case.candidate.suites[main]) for n, r in case.references.items()}
+    return {name: one.change for name, one in found.items() if not isinstance(one, str)}
 
 
-def _decision(axes: tuple[AxisResult, ...]) -> Decision:
+def _decision(axes: Sequence[AxisResult]) -> Decision:
     critical = [result.outcome for result in axes if result.tier == "critical"]
     if "harm" in critical:
         return "BLOCK"
@@ -88,22 +56,83 @@ def _decision(axes: tuple[AxisResult, ...]) -> Decision:
     return "PROMOTE" if set(critical) == {"ok"} and not supporting_harm else "INCONCLUSIVE"
 
 
-def _kind(axes: tuple[AxisResult, ...]) -> HarmKind:
-    """What was found: harm on pass@1 of the main suite is a regression, on any other axis a reversal."""
-    harmed = {result.axis for result in axes if result.outcome == "harm" and result.tier != "advisory"}
-    return "none" if not harmed else "regression" if "pass@1" in harmed else "reversal"
+def _kind(case: Case, axes: Sequence[AxisResult]) -> HarmKind:
+    """What was found: harm on pass@1 of the main suite is a regression, on any other axis a reversal.
+
+    A regression by more than `COLLAPSE` from the best round, which had risen above the first one, is a collapse.
+    """
+    harmed = [result for result in axes if result.outcome == "harm" and result.tier != "advisory"]
+    if not any(result.axis == "pass@1" for result in harmed):
+        return "reversal" if harmed else "none"
+    shares = [reached("pass@1", past, case.policy)[0] for past in case.history]
+    seen = [share for share in shares if share is not None]
+    fallen = max((-(r.difference or 0.0) for r in harmed if r.axis == "pass@1"), default=0.0)
+    return "collapse" if seen and max(seen) > seen[0] and fallen > COLLAPSE else "regression"
 
 
-def _refused(case: Case) -> list[str]:
-    """Every reason why the evidence can't be judged."""
-    sides = (case.candidate, *case.references.values())
-    missing = [
-        f"the policy compares with {name}, which nobody gave; give --{name}, or --first for a first checkpoint"
-        for name in case.absent
+def _joint_reversal(case: Case, axes: Sequence[AxisResult], rises: dict[str, Change]) -> JointReversal | None:
+    """The surest case of both at once: pass@1 risen and another axis beyond its margin; None where there is none."""
+    found = []
+    for result in axes:
+        rise = rises.get(result.reference or "")
+        harmed = result.axis != "pass@1" and result.outcome == "harm"
+        if not harmed or rise is None or result.difference is None or result.low is None or result.high is None:
+            continue
+        p = max(rise.p_at_most(0.0), result.p_harm if result.p_harm is not None else 1.0)
+        if p <= case.alpha:
+            bound = result.low if result.margin_kind == "rise" else result.high
+            found.append(
+                JointReversal(
+                    axis=result.axis,
+                    reference=result.reference or "",
+                    rise=rise.value,
+                    rise_low=rise.lower(case.alpha),
+                    harm=result.difference,
+                    harm_bound=bound,
+                    p=p,
+                )
+            )
+    return min(found, key=lambda reversal: reversal.p, default=None)
+
+
+def _unfit(case: Case, created: datetime) -> list[str]:
+    """Why nothing can be said of the candidate, whoever answers for it: its own evidence, and an expired override."""
+    override = case.policy.override
+    expired = override is not None and created.astimezone(UTC).date() > override.expires
+    late = [wording.expired(override)] if override is not None and expired else []
+    itself = [
+        reason
+        for reference in (*case.references.values(), *case.history)
+        if case.candidate.same_as(reference)
+        for reason in mismatches(case.candidate, reference, case.policy)
     ]
-    own = [reason for side in sides for reason in refusals(side, case.policy)]
-    pairs = [reason for other in case.references.values() for reason in mismatches(case.candidate, other, case.policy)]
-    return [*missing, *own, *pairs]
+    return [*late, *refusals(case.candidate, case.policy), *dict.fromkeys(itself)]
+
+
+def _incomparable(case: Case) -> list[str]:
+    """Why the candidate can't be held against what the policy names."""
+    lineage = case.policy.lineage
+    # the best of the history is half of one of its rounds, which is looked at whole
+    others = [*(r for name, r in case.references.items() if name != "best"), *case.history]
+    reasons = [wording.absent(name) for name in case.absent]
+    if lineage is not None and not case.first and not case.history:
+        reasons.append(wording.NO_HISTORY)
+    if lineage is not None and lineage.rounds is not None and len(case.history) > lineage.rounds:
+        reasons.append(wording.spent(lineage.rounds, len(case.history)))
+    for other in others:
+        reasons += refusals(other, case.policy)
+        reasons += mismatches(case.candidate, other, case.policy)
+    return list(dict.fromkeys(reasons))
+
+
+def _overridden(case: Case, verdict: Verdict) -> Verdict:
+    """PROMOTE by the policy's override, where there is one and the verdict is another; both stand in the verdict."""
+    override = case.policy.override
+    if override is None or verdict.verdict == "PROMOTE":
+        return verdict
+    made = Overridden(verdict.verdict, override.reason, override.by, override.expires.isoformat())
+    reasons = (wording.overridden(made), *verdict.reasons)
+    return dataclasses.replace(verdict, verdict="PROMOTE", reasons=reasons, overridden=made)
 
 
 def _notes(case: Case) -> list[str]:
@@ -117,9 +146,15 @@ def _notes(case: Case) -> list[str]:
 
 
 def _verdict(
-    case: Case, created: datetime, decision: Decision, kind: HarmKind, reasons: list[str], axes: tuple[AxisResult, ...]
+    case: Case,
+    created: datetime,
+    decision: Decision,
+    kind: HarmKind,
+    reasons: list[str],
+    axes: tuple[AxisResult, ...],
+    reversal: JointReversal | None = None,
 ) -> Verdict:
-    sides = {"candidate": case.candidate, **case.references}
+    sides = {"candidate": case.candidate, **case.references, **{past.name: past for past in case.history}}
     return Verdict(
         verdict=decision,
         kind=kind,
@@ -129,18 +164,9 @@ def _verdict(
         policy_digest=policy_digest(case.policy),
         profile_digests={name: side.profile_digest for name, side in sides.items()},
         checkpoint_digest=case.candidate.profile.checkpoint,
-        advice=wording.advice(decision, kind, axes, list(case.references)),
+        advice=advice(case, decision, kind, axes),
         created=created.astimezone(UTC).isoformat(timespec="seconds"),
+        lineage=tuple(past.profile.checkpoint or past.profile.name for past in (*case.history, case.candidate)),
+        alpha=case.alpha,
+        reversal=reversal,
     )
-
-
-def _merged(given: dict[str, Evidence]) -> dict[str, Evidence]:
-    """References that are one checkpoint made one; the evidence of the first is used."""
-    kept: list[Evidence] = []
-    for evidence in given.values():
-        twin = next((i for i, other in enumerate(kept) if other.same_as(evidence)), None)
-        if twin is None:
-            kept.append(evidence)
-        else:
-            kept[twin] = dataclasses.replace(kept[twin], name=f"{kept[twin].name} = {evidence.name}")
-    return {evidence.name: evidence for evidence in kept}

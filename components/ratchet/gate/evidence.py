@@ -1,16 +1,21 @@
 """The evidence of one side: what its profile folder holds, and every reason to refuse it."""
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
+from ratchet.batches import read_header
+from ratchet.evaluate.attempts import read_light
+from ratchet.evaluate.diversity import SAMPLES_COMPARED
 from ratchet.evaluate.profile import ATTEMPTS_FILE, PROFILE_FILE, Profile, SuiteCounts, read_profile
-from ratchet.gate.policy import Policy, measured_by
-from ratchet.metrics.counts import ProblemCounts, count_problems
+from ratchet.evaluate.suite import Suite, load_suites
+from ratchet.evaluate.texts import chosen_texts
+from ratchet.gate.policy import Policy
+from ratchet.metrics.counts import ProblemCounts
 from ratchet.records import Attempt, Outcome
-from ratchet.storage import Header, file_digest, read_table
+from ratchet.storage import Header, file_digest
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -18,15 +23,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """One side of the comparison; `counts` holds the suites that the policy names and the attempts have."""
+    """One side of the comparison; `suites` holds those that the policy names and the attempts have.
+
+    `even` and `odd` hold the same from the attempts with even and odd numbers, where the policy needs halves: what was
+    chosen on one half is compared on the other.
+    """
 
     name: str
+    folder: Path
     profile: Profile
     profile_digest: str
     attempts_digest: str
     attempts: "pa.Table"
     header: Header
-    counts: dict[str, ProblemCounts]
+    suites: Mapping[str, Suite]
+    even: Mapping[str, Suite] = field(default_factory=dict)
+    odd: Mapping[str, Suite] = field(default_factory=dict)
 
     def same_as(self, other: "Evidence") -> bool:
         """Whether both speak of one checkpoint: equal known digests, or the very same profile."""
@@ -36,17 +48,20 @@ class Evidence:
 
 def read_evidence(name: str, folder: Path, policy: Policy) -> Evidence:
     """The evidence in a profile folder; an InputError where it can't be read as a profile at all."""
+    path = folder / ATTEMPTS_FILE
     profile = read_profile(folder)
-    attempts, header = read_table(folder / ATTEMPTS_FILE, Attempt)
-    present = set(attempts["suite"].unique().to_pylist())
+    attempts = read_light(path)
     return Evidence(
         name=name,
+        folder=folder,
         profile=profile,
         profile_digest=file_digest(folder / PROFILE_FILE),
-        attempts_digest=file_digest(folder / ATTEMPTS_FILE),
+        attempts_digest=file_digest(path),
         attempts=attempts,
-        header=header,
-        counts={s: count_problems(rows_of(attempts, s)) for s in policy.suites.names if s in present},
+        header=read_header(path, Attempt),
+        suites=_suites(attempts, path, policy),
+        even=_suites(attempts, path, policy, half=0) if policy.needs_halves else {},
+        odd=_suites(attempts, path, policy, half=1) if policy.needs_halves else {},
     )
 
 
@@ -55,6 +70,18 @@ def rows_of(attempts: "pa.Table", suite: str) -> "pa.Table":
     import pyarrow.compute as pc
 
     return attempts.filter(pc.equal(attempts["suite"], suite))
+
+
+def _suites(attempts: "pa.Table", path: Path, policy: Policy, half: int | None = None) -> dict[str, Suite]:
+    """The suites that the policy names, from all attempts or from those with even (0) or odd (1) numbers."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    chosen = pc.fill_null(pc.is_in(attempts["suite"].cast(pa.string()), value_set=pa.array(policy.suites.names)), False)
+    if half is not None:
+        chosen = pc.and_(chosen, pc.fill_null(pc.equal(pc.bit_wise_and(attempts["attempt"], 1), half), False))
+    texts = chosen_texts(path, SAMPLES_COMPARED, half) if policy.needs_texts else None
+    return load_suites(attempts.filter(chosen), texts)
 
 
 def refusals(evidence: Evidence, policy: Policy) -> list[str]:
@@ -71,16 +98,17 @@ def _forged(evidence: Evidence) -> Iterator[str]:
             f"{profile.attempts_digest}; evaluate it again"
         )
         return
-    for field, stated in (("checkpoint", profile.checkpoint), ("sampling", profile.sampling)):
-        if evidence.header.get(field) != stated:
-            yield f"{PROFILE_FILE} states another {field} than {ATTEMPTS_FILE}; evaluate it again"
+    for stated in ("checkpoint", "sampling", "confidence"):
+        if evidence.header.get(stated) != getattr(profile, stated):
+            yield f"{PROFILE_FILE} states another {stated} than {ATTEMPTS_FILE}; evaluate it again"
     yield from _misstated(evidence)
 
 
 def _misstated(evidence: Evidence) -> Iterator[str]:
     """Numbers of `profile.json` that its attempts do not bear out."""
     profile = evidence.profile
-    for suite, counts in evidence.counts.items():
+    for suite, found in evidence.suites.items():
+        counts = found.counts
         stated = profile.suites.get(suite)
         if stated is None or not _borne_out(stated, counts):
             yield f"{PROFILE_FILE} does not state what {ATTEMPTS_FILE} holds of suite {suite!r}; evaluate it again"
@@ -119,10 +147,10 @@ def _too_little(evidence: Evidence, policy: Policy) -> Iterator[str]:
     if policy.evidence.known_sampling and evidence.profile.sampling is None:
         yield "its sampling parameters are unknown, which the policy refuses; sample it with `ratchet sample`"
     for suite in policy.suites.names:
-        if suite not in evidence.counts:
+        if suite not in evidence.suites:
             yield f"no attempt at suite {suite!r}, which the policy names; evaluate that suite too"
         else:
-            yield from _too_little_of(suite, evidence.counts[suite], policy)
+            yield from _too_little_of(suite, evidence.suites[suite].counts, policy)
 
 
 def _too_little_of(suite: str, counts: ProblemCounts, policy: Policy) -> Iterator[str]:
@@ -143,10 +171,12 @@ def _too_little_of(suite: str, counts: ProblemCounts, policy: Policy) -> Iterato
         if number > limit * attempts.sum():
             rate = f"{number / attempts.sum():.1%} of the attempts at suite {suite!r}"
             yield f"{rate} {name}, the policy allows {limit:.1%}; mend the cause and repeat them"
-    for k in sorted({1, *(k for s, k in (measured_by(policy, axis) for axis in policy.axes) if s == suite)}):
-        short = int((counts.graded < k).sum())
+    axes = {name: policy.measured(name) for name in policy.axes}
+    needs = {1: "pass@1"} | {axis.attempts_needed: name for name, axis in axes.items() if axis.suite == suite}
+    for needed, name in sorted(needs.items()):
+        short = int((counts.graded < needed).sum())
         if short:
-            yield f"{short} problems of suite {suite!r} have fewer than {k} graded attempts, which pass@{k} needs"
+            yield f"{short} problems of suite {suite!r} have fewer than {needed} graded attempts, which {name} needs"
 
 
 def mismatches(candidate: Evidence, reference: Evidence, policy: Policy) -> list[str]:
@@ -157,9 +187,15 @@ def mismatches(candidate: Evidence, reference: Evidence, policy: Policy) -> list
     reasons = [
         reason
         for suite in policy.suites.names
-        if suite in candidate.counts and suite in reference.counts
-        for reason in _other_items(suite, candidate.counts[suite], reference)
+        if suite in candidate.suites and suite in reference.suites
+        for reason in _other_items(candidate.suites[suite], reference.suites[suite], reference.name)
     ]
+    sources = candidate.profile.confidence, reference.profile.confidence
+    if policy.needs_confidence and None not in sources and sources[0] != sources[1]:
+        reasons.append(
+            f"confidence comes from {sources[0]!r} for the candidate and from {sources[1]!r} for {reference.name}; "
+            "calibration of the two can't be compared, take both from one source"
+        )
     differing = _differing_sampling(candidate.profile.sampling, reference.profile.sampling)
     if policy.evidence.same_items and differing:
         reasons.append(
@@ -168,18 +204,19 @@ def mismatches(candidate: Evidence, reference: Evidence, policy: Policy) -> list
     return reasons
 
 
-def _other_items(suite: str, counts: ProblemCounts, reference: Evidence) -> Iterator[str]:
-    other = reference.counts[suite]
-    mine, theirs = set(counts.problem_ids), set(other.problem_ids)
+def _other_items(candidate: Suite, reference: Suite, name: str) -> Iterator[str]:
+    suite, mine, theirs = candidate.name, set(candidate.counts.problem_ids), set(reference.counts.problem_ids)
     if mine != theirs:
         example = min(mine ^ theirs, key=str)
-        side = "the candidate" if example in mine else reference.name
+        side = "the candidate" if example in mine else name
         yield (
-            f"other problems of suite {suite!r} than {reference.name}: {len(mine - theirs)} are the candidate's alone, "
-            f"{len(theirs - mine)} {reference.name}'s ({example!r} only {side} has); evaluate both on the same problems"
+            f"other problems of suite {suite!r} than {name}: {len(mine - theirs)} are the candidate's alone, "
+            f"{len(theirs - mine)} {name}'s ({example!r} only {side} has); evaluate both on the same problems"
         )
-    elif counts.clusters != other.clusters:
-        yield f"other clusters in suite {suite!r} than {reference.name}; evaluate both on the same problem file"
+    elif candidate.counts.clusters != reference.counts.clusters:
+        yield f"other clusters in suite {suite!r} than {name}; evaluate both on the same problem file"
+    elif (candidate.counts.groups, candidate.concepts) != (reference.counts.groups, reference.concepts):
+        yield f"other groups or concepts in suite {suite!r} than {name}; evaluate both on the same problem file"
 
 
 def _differing_sampling(mine: dict[str, Any] | None, theirs: dict[str, Any] | None) -> str:

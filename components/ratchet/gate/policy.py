@@ -1,29 +1,31 @@
 """The policy: which axes are judged, against what, how much harm is tolerated and how much evidence is asked for."""
 
+import datetime
 import difflib
 import hashlib
 import json
-import re
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from ratchet.config import FieldError, Strict, load_yaml
+from ratchet.gate.naming import Measured, measured, possible_axes
 
-ReferenceName = Literal["base", "champion"]
+ReferenceName = Literal["base", "champion", "best"]
 Tier = Literal["critical", "supporting", "advisory"]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
-_PASS_AT_K = re.compile(r"(?:ood\.(?P<suite>.+)\.)?pass@(?P<k>[1-9][0-9]{0,5})")
+Name = Annotated[str, Field(min_length=1)]
+Margin = Annotated[float, Field(ge=0.0, lt=1.0)]
 
 
 class Suites(Strict, strict=True):
     """Which problems are judged."""
 
-    main: Annotated[str, Field(min_length=1)]
-    """The suite that `pass@K` is measured on."""
-    ood: list[Annotated[str, Field(min_length=1)]] = []
-    """Suites that nothing was trained for: `ood.SUITE.pass@K`."""
+    main: Name
+    """The suite that axes without a suite of their own are measured on."""
+    ood: list[Name] = []
+    """Suites that nothing was trained for: `ood.SUITE.pass@K`, `disparity.SUITE`."""
 
     @model_validator(mode="after")
     def _each_once(self) -> Self:
@@ -53,17 +55,30 @@ class EvidenceRule(Strict, strict=True):
 
 
 class Axis(Strict, strict=True):
-    """How one number may change."""
+    """How one number may change: exactly one margin."""
 
     tier: Tier
     """`critical` can block, `supporting` can only turn PROMOTE into INCONCLUSIVE, `advisory` is shown."""
-    max_drop: Annotated[float, Field(ge=0.0, lt=1.0)]
-    """The fall that is tolerated, as a difference of shares."""
+    max_drop: Margin | None = None
+    """The fall that is tolerated, as a difference."""
+    max_relative_drop: Margin | None = None
+    """The fall that is tolerated, as a share of the reference's value; for averages over problems."""
+    max_rise: Margin | None = None
+    """The rise that is tolerated where less is better: calibration and disparity."""
     must_improve: bool = False
     """Promote only where a gain is established as well; for critical axes."""
+    reliable: Annotated[float, Field(gt=0.0, le=1.0)] | None = None
+    """For `retained`: the share of attempts from which on a problem counts as solved reliably; .75 where not given."""
 
     @model_validator(mode="after")
-    def _only_critical_axes_must_improve(self) -> Self:
+    def _one_margin(self) -> Self:
+        given = [name for name in ("max_drop", "max_relative_drop", "max_rise") if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise FieldError(
+                f"{' and '.join(given)}" if given else "no margin",
+                expected="exactly one of max_drop, max_relative_drop, max_rise",
+                location=(given[-1],) if given else (),
+            )
         if self.must_improve and self.tier != "critical":
             raise FieldError(
                 f"must_improve on an axis of tier {self.tier}",
@@ -71,6 +86,43 @@ class Axis(Strict, strict=True):
                 location=("must_improve",),
             )
         return self
+
+    @property
+    def margin(self) -> float:
+        """The margin, whichever it is."""
+        return next(m for m in (self.max_drop, self.max_relative_drop, self.max_rise) if m is not None)
+
+
+class Concepts(Strict, strict=True):
+    """What the axis `concepts.fringe` is measured on."""
+
+    fringe: Annotated[list[Name], Field(min_length=1)]
+    """The rare concepts with many prerequisites, frozen on the training data and M_1: problems that touch one count."""
+
+
+class Lineage(Strict, strict=True):
+    """How the error of one run of gates over a whole lineage is kept at alpha, instead of alpha for each gate."""
+
+    spend: Literal["equal", "open"]
+    """`equal`: alpha / rounds for each gate. `open`: 6 alpha / (pi t)^2 for gate t, for a run without a planned end."""
+    rounds: Annotated[int, Field(ge=1)] | None = None
+    """How many gates the lineage has at most, for `equal`."""
+
+    @model_validator(mode="after")
+    def _rounds_where_they_are_needed(self) -> Self:
+        if (self.rounds is None) == (self.spend == "equal"):
+            found = "no rounds" if self.rounds is None else f"rounds = {self.rounds} with spend: open"
+            raise FieldError(found, expected="rounds with spend: equal, and only there", location=("spend",))
+        return self
+
+
+class Override(Strict, strict=True):
+    """Promote whatever the statistics say, until a day: logged in the verdict and shown on its page."""
+
+    reason: Name
+    by: Name
+    expires: datetime.date
+    """The last day on which it holds (UTC). Afterwards the policy is refused until the override is removed."""
 
 
 class Policy(Strict, strict=True):
@@ -84,11 +136,14 @@ class Policy(Strict, strict=True):
     axes: dict[str, Axis]
     against: Annotated[list[ReferenceName], Field(min_length=1)]
     multiplicity: Literal["holm"] = "holm"
+    lineage: Lineage | None = None
+    concepts: Concepts | None = None
+    override: Override | None = None
 
     @model_validator(mode="after")
     def _axes_can_be_judged(self) -> Self:
-        for name in self.axes:
-            self._require_axis(name)
+        for name, axis in self.axes.items():
+            self._require_axis(name, axis)
         if not any(axis.tier == "critical" for axis in self.axes.values()):
             found = "no axis is critical" if self.axes else "axes is empty"
             raise FieldError(
@@ -96,26 +151,65 @@ class Policy(Strict, strict=True):
             )
         return self
 
-    def _require_axis(self, name: str) -> None:
-        match = _PASS_AT_K.fullmatch(name)
-        if match is None or match["suite"] not in (None, *self.suites.ood):
-            near = difflib.get_close_matches(name, self._possible_axes(), n=1, cutoff=0.5)
+    def _require_axis(self, name: str, axis: Axis) -> None:
+        found = measured(name, self.suites.main, self.suites.ood)
+        if found is None:
+            near = difflib.get_close_matches(name, possible_axes(self.suites.ood), n=1, cutoff=0.5)
             raise FieldError(
                 f"unknown axis {name!r}",
-                expected="pass@K, or ood.SUITE.pass@K with a SUITE of suites.ood",
+                expected="a measure of the main suite, or ood.SUITE.MEASURE with a SUITE of suites.ood (docs/gate.md)",
                 location=("axes", name),
                 next=f"did you mean {near[0]!r}?" if near else "",
             )
-        if int(match["k"]) > self.evidence.min_attempts:
+        self._require_margin(name, axis, found)
+        self._require_attempts(name, found)
+        if found.measure == "concepts.fringe" and self.concepts is None:
             raise FieldError(
-                f"axis {name!r} needs {match['k']} attempts a problem, min_attempts is {self.evidence.min_attempts}",
-                expected="a K of at most min_attempts",
+                f"axis {name!r} without concepts.fringe", expected="the fringe's concepts", location=("axes", name)
+            )
+
+    def _require_margin(self, name: str, axis: Axis, found: Measured) -> None:
+        if found.lower_is_better != (axis.max_rise is not None):
+            wanted = "max_rise: less is better there" if found.lower_is_better else "max_drop or max_relative_drop"
+            raise FieldError(f"axis {name!r} with another margin", expected=wanted, location=("axes", name))
+        if axis.max_relative_drop is not None and not found.average:
+            raise FieldError(f"axis {name!r} with max_relative_drop", expected="max_drop", location=("axes", name))
+        if axis.reliable is not None and found.measure != "retained":
+            raise FieldError(f"axis {name!r} with reliable", expected="it on retained alone", location=("axes", name))
+
+    def _require_attempts(self, name: str, found: Measured) -> None:
+        usable = self.evidence.min_attempts // (2 if "best" in self.against else 1)
+        if found.attempts_needed > usable:
+            half = (
+                ": one half of the attempts chooses the best, the other is compared" if "best" in self.against else ""
+            )
+            raise FieldError(
+                f"axis {name!r} needs {found.attempts_needed} attempts a problem, min_attempts = "
+                f"{self.evidence.min_attempts} leaves {usable}{half}",
+                expected="a smaller K or a larger min_attempts",
                 location=("axes", name),
             )
 
-    def _possible_axes(self) -> list[str]:
-        ks = [2**i for i in range(self.evidence.min_attempts.bit_length())]
-        return [prefix + f"pass@{k}" for prefix in ("", *(f"ood.{suite}." for suite in self.suites.ood)) for k in ks]
+    @property
+    def needs_halves(self) -> bool:
+        """Whether something is chosen on one half of the attempts and compared on the other."""
+        return "best" in self.against or any(self.measured(name).measure == "retained" for name in self.axes)
+
+    @property
+    def needs_texts(self) -> bool:
+        """Whether some axis is computed from what the attempts say."""
+        return any(self.measured(name).measure.startswith("diversity.") for name in self.axes)
+
+    @property
+    def needs_confidence(self) -> bool:
+        """Whether some axis is computed from the attempts' confidences."""
+        return any(self.measured(name).measure.startswith("calibration.") for name in self.axes)
+
+    def measured(self, axis: str) -> Measured:
+        """What an axis of this policy is measured by."""
+        found = measured(axis, self.suites.main, self.suites.ood)
+        assert found is not None, f"the policy let the axis {axis!r} through"
+        return found
 
 
 def read_policy(path: Path) -> Policy:
@@ -127,10 +221,3 @@ def policy_digest(policy: Policy) -> str:
     """SHA-256 of the policy as canonical JSON: layout, comments and defaults written out make no difference."""
     canonical = json.dumps(policy.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
     return "sha256:" + hashlib.sha256(canonical.encode()).hexdigest()
-
-
-def measured_by(policy: Policy, axis: str) -> tuple[str, int]:
-    """The suite and the K of an axis that the policy knows."""
-    match = _PASS_AT_K.fullmatch(axis)
-    assert match is not None, f"the policy let the axis {axis!r} through"
-    return match["suite"] or policy.suites.main, int(match["k"])

@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from ratchet.gate import wording
-from ratchet.gate.decide import Case
+from ratchet.gate.case import Case
 from ratchet.gate.evidence import Evidence, rows_of
-from ratchet.gate.policy import measured_by
 from ratchet.gate.verdict import AxisResult, Verdict
 from ratchet.metrics.bounds import lower_bound, upper_bound
 from ratchet.metrics.counts import ProblemCounts, cluster_indices, count_problems
@@ -60,9 +59,9 @@ def _shown(case: Case, verdict: Verdict) -> dict[str, Any]:
     sides = [case.candidate, *reversed(case.references.values())]
     judged = verdict.verdict != "ERROR"
     compared = [result for result in verdict.axes if result.reference is not None]
-    measured = [measured_by(case.policy, axis) for axis in case.policy.axes]
+    measured = [case.policy.measured(axis) for axis in case.policy.axes]
     suites, main = case.policy.suites.names if judged else [], case.policy.suites.main
-    highest = max((k for suite, k in measured if suite == main), default=1)
+    highest = max((m.attempts_needed for m in measured if m.suite == main), default=1)
     return {
         "verdict": verdict,
         "policy": case.policy,
@@ -77,7 +76,7 @@ def _shown(case: Case, verdict: Verdict) -> dict[str, Any]:
         "sides": sides,
         "groups": _groups(sides, main, highest) if judged else [],
         "highest": highest,
-        "evidence": [_evidence_row(side, suite, counts) for side in sides for suite, counts in side.counts.items()],
+        "evidence": [_evidence_row(side, suite.name, suite.counts) for side in sides for suite in side.suites.values()],
         "policy_text": yaml.safe_dump(case.policy.model_dump(), sort_keys=False, default_flow_style=None, width=100),
     }
 
@@ -93,7 +92,7 @@ def _intervals(axes: list[AxisResult]) -> list[Interval]:
 def _curve(sides: list[Evidence], suite: str) -> Iterator[CurvePoint]:
     """pass@1, 2, 4, ... of each side, as far as every problem has the attempts."""
     for side in sides:
-        counts = side.counts[suite]
+        counts = side.suites[suite].counts
         clusters = cluster_indices(counts.clusters) if any(counts.clusters) else None
         for exponent in range(int(counts.graded.min()).bit_length()):
             values = pass_at_k(counts.correct, counts.graded, 2**exponent)

@@ -1,13 +1,15 @@
 """The gate as one call: for the command line and other programs (`gate`), and as a pipeline's step (`gate_step`)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ratchet.evaluate.profile import PROFILE_FILE
-from ratchet.gate.decide import Case, decide, load_case
+from ratchet.evaluate.step import history_of
+from ratchet.gate.case import Case, load_case
+from ratchet.gate.decide import decide
 from ratchet.gate.keys import signing_key
 from ratchet.gate.report import write_report
 from ratchet.gate.signing import sign
@@ -28,33 +30,40 @@ def gate(
     out: Path | None = None,
     report: Path | None = None,
     key: Ed25519PrivateKey | None = None,
+    history: Sequence[Path] = (),
 ) -> Verdict:
     """The verdict on a candidate's profile against the profiles of `base` and `champion`, written where asked.
 
-    It is signed where a key is given.
+    `history` holds the profiles of the rounds before it, oldest first. The verdict is signed where a key is given.
     """
-    case = load_case(candidate, references, policy, first)
+    case = load_case(candidate, references, policy, first, history)
     return _decided(case, out, report, key)
 
 
 def gate_step(
-    candidate: str, references: Mapping[str, str | None], policy_text: str, first: bool, out: Path
+    candidate: str,
+    references: Mapping[str, str | None],
+    policy_text: str,
+    first: bool,
+    out: Path,
+    history: str | None = None,
 ) -> Verdict:
     """The verdict, with everything that a pipeline hands on in the folder `out`.
 
     It holds `verdict.json`, `report.html`, `verdict.md`, the `policy.yaml` that was applied and in `champion/` the
     profile that stands from now on: the candidate's after PROMOTE, else the champion's (the base's where there is none
-    yet; empty where nothing was ever promoted). The verdict is signed where `RATCHET_SIGNING_KEY` holds a key. Started
+    yet; empty where nothing was ever promoted). `history` is a folder of the earlier rounds' profiles, as `evaluate`
+    hands it on. The verdict is signed where `RATCHET_SIGNING_KEY` holds a key. Started
     again, it gives back the verdict that is there.
     """
-    key = signing_key()
+    key, past = signing_key(), history_of(history)
     given = {name: Path(path) for name, path in references.items() if path is not None}
-    sides = {"candidate": Path(candidate), **given}
+    sides = {"candidate": Path(candidate), **given, **{path.name: path for path in past}}
     profiles = {name: file_digest(path / PROFILE_FILE) for name, path in sides.items()}
 
     def work(partial: Path) -> None:
         write_text(partial / POLICY_FILE, policy_text)
-        case = load_case(Path(candidate), given, partial / POLICY_FILE, first)
+        case = load_case(Path(candidate), given, partial / POLICY_FILE, first, past)
         verdict = _decided(case, partial / VERDICT_FILE, partial / REPORT_FILE, key)
         write_text(partial / SUMMARY_FILE, as_markdown(verdict))
         standing = Path(candidate) if verdict.verdict == "PROMOTE" else given.get("champion", given.get("base"))
@@ -80,7 +89,8 @@ def step_metrics(verdict: Verdict) -> dict[str, float]:
     numbers: dict[str, float] = {"promoted": float(verdict.verdict == "PROMOTE")}
     for result in verdict.axes:
         axis = result.axis.replace("@", "_at_")
-        numbers[axis] = result.candidate_estimate
+        if result.candidate_estimate is not None:
+            numbers[axis] = result.candidate_estimate
         prefix = f"{axis}.{(result.reference or '').replace(' = ', '_')}"
         compared = {"difference": result.difference, "low": result.low, "high": result.high}
         numbers |= {f"{prefix}.{name}": value for name, value in compared.items() if value is not None}

@@ -1,10 +1,13 @@
 """The verdict in plain words: headlines, reasons, advice, and the whole of it as text or Markdown."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from ratchet.gate.policy import Policy
-from ratchet.gate.verdict import AxisResult, Decision, HarmKind, Verdict
+from ratchet.gate.policy import Override
+from ratchet.gate.verdict import AxisResult, Decision, JointReversal, Overridden, Verdict
 
+NO_HISTORY = (
+    "the policy spends its alpha over a lineage, and no history was given; give each earlier round with --history"
+)
 FIRST = "first checkpoint: its evidence holds, and there is nothing to compare with yet"
 SYMBOLS: dict[Decision, str] = {"PROMOTE": "✓", "BLOCK": "✕", "INCONCLUSIVE": "?", "ERROR": "!"}
 HEADLINES: dict[Decision, str] = {
@@ -18,6 +21,8 @@ _COLUMNS = ("axis", "tier", "against", "candidate", "reference", "difference", "
 
 def headline(verdict: Verdict) -> str:
     """One sentence that says what the verdict is."""
+    if verdict.overridden is not None:
+        return f"Promoted by {verdict.overridden.by}, against the gate's verdict of {verdict.overridden.verdict}."
     if verdict.verdict == "PROMOTE" and not verdict.references:
         return "This checkpoint may be promoted: it is the first, and its evidence holds."
     if verdict.verdict == "BLOCK" and verdict.kind == "reversal" and _pass_at_1_held(verdict.axes):
@@ -27,44 +32,52 @@ def headline(verdict: Verdict) -> str:
     return HEADLINES[verdict.verdict]
 
 
-def reasons(decision: Decision, axes: Sequence[AxisResult], policy: Policy, pass_at_1: dict[str, float]) -> list[str]:
+def reasons(
+    decision: Decision,
+    axes: Sequence[AxisResult],
+    alpha: float,
+    pass_at_1: Mapping[str, float],
+    reversal: JointReversal | None,
+) -> list[str]:
     """Why this decision, the decisive first."""
     harmed = [r for r in axes if r.outcome == "harm"]
     decisive = [_harm(r, pass_at_1) for tier in ("critical", "supporting") for r in harmed if r.tier == tier]
     shown = [_harm(r, pass_at_1) + " (advisory)" for r in harmed if r.tier == "advisory"]
-    undecided = [_undecided(r, policy) for r in axes if r.outcome == "undecided" and r.tier == "critical"]
+    undecided = [_undecided(r, alpha) for r in axes if r.outcome == "undecided" and r.tier == "critical"]
     if decision == "PROMOTE":
         against = " and ".join(dict.fromkeys(str(r.reference) for r in axes))
-        kept = f"harm beyond the margin is excluded on every critical axis against {against} (alpha {policy.alpha:g})"
+        kept = f"harm beyond the margin is excluded on every critical axis against {against} (alpha {alpha:.3g})"
         return [kept, *shown]
-    return [*decisive, *undecided, *shown]
+    both = [_both(reversal)] if reversal is not None else []
+    return [*decisive, *both, *undecided, *shown]
 
 
-def advice(
-    decision: Decision, kind: HarmKind, axes: Sequence[AxisResult], references: Sequence[str]
-) -> tuple[str, ...]:
-    """What to do next, where the verdict is BLOCK or INCONCLUSIVE."""
-    if decision == "INCONCLUSIVE":
-        needed = [r.problems_needed for r in axes if r.outcome == "undecided" and r.tier == "critical"]
-        if not needed or None in needed:
-            return ("Keep what is in place; train another candidate rather than measuring this one again.",)
-        most = max(n for n in needed if n is not None)
-        return (f"Keep what is in place and evaluate on about {_rounded(most)} problems, then ask again.",)
-    if decision != "BLOCK":
-        return ()
-    keep = next((name for name in references if "champion" in name), references[0])
-    fell = [f"{r.axis} against {r.reference}" for r in axes if r.outcome == "harm" and r.tier == "critical"]
-    fallen = "Fell beyond the margin: " + ", ".join(fell) + "."
-    return (f"Keep {keep} in place and train on from it.", fallen, _HINTS[kind])
+def absent(name: str) -> str:
+    """A reference that the policy names and nobody gave."""
+    option = "--history" if name == "best" else f"--{name}"
+    return f"the policy compares with {name}, which nobody gave; give {option}, or --first where there is none yet"
 
 
-_HINTS: dict[str, str] = {
-    "regression": "The candidate answers worse than before: train again with fewer steps or a smaller learning rate.",
-    "reversal": (
-        "Training narrowed what the model can do: take fewer steps, keep several different right answers a problem "
-        "instead of one, and mix in problems that only some attempts solve."
-    ),
-}
+def expired(override: Override) -> str:
+    """An override whose last day has passed."""
+    return (
+        f"the policy's override by {override.by} ({override.reason}) expired on {override.expires}; remove it, or have "
+        "it renewed"
+    )
+
+
+def overridden(made: Overridden) -> str:
+    """That a person decided, and what the gate had said."""
+    said = f"Without the override the verdict is {made.verdict}."
+    return f"OVERRIDDEN by {made.by} until {made.expires}: {made.reason}. {said}"
+
+
+def spent(rounds: int, looks: int) -> str:
+    """A lineage that has had all the gates that its policy planned."""
+    return (
+        f"the policy spends its alpha over {rounds} gates of one lineage, and this is number {looks}; "
+        "begin a new lineage from its champion"
+    )
 
 
 def as_text(verdict: Verdict) -> str:
@@ -103,41 +116,63 @@ def axis_rows(axes: Sequence[AxisResult]) -> list[list[str]]:
             r.axis,
             r.tier,
             r.reference or "-",
-            f"{r.candidate_estimate:.3f}",
-            "-" if r.reference_estimate is None else f"{r.reference_estimate:.3f}",
-            "-" if r.difference is None else f"{r.difference:+.3f}",
-            "-" if r.low is None or r.high is None else f"[{r.low:+.3f}, {r.high:+.3f}]",
-            f"{r.margin:.3f}",
+            *("-" if value is None else f"{value:.3f}" for value in (r.candidate_estimate, r.reference_estimate)),
+            "-" if r.difference is None else _amount(r, r.difference),
+            "-" if r.low is None or r.high is None else _interval(r),
+            _margin(r),
             "nothing to compare" if r.outcome == "first" else r.outcome,
         ]
         for r in axes
     ]
 
 
-def _harm(result: AxisResult, pass_at_1: dict[str, float]) -> str:
+def _harm(result: AxisResult, pass_at_1: Mapping[str, float]) -> str:
+    rising = result.margin_kind == "rise"
+    size = (result.difference or 0.0) * (1.0 if rising else -1.0)
+    amount = f"{size:.1%}" if result.margin_kind == "relative drop" else f"{size:.3f}"
     text = (
-        f"{result.axis} fell by {-(result.difference or 0.0):.3f} {_interval(result)} against {result.reference}: "
-        f"beyond the margin of {result.margin:.3f}"
+        f"{result.axis} {'rose' if rising else 'fell'} by {amount} {_interval(result)} against {result.reference}: "
+        f"beyond the margin of {_margin(result)}"
     )
-    change = pass_at_1[result.reference or ""]
+    change = pass_at_1.get(result.reference or "", -1.0)
     return f"{text}; pass@1 did not fall ({change:+.3f})" if change >= 0.0 else text
 
 
-def _undecided(result: AxisResult, policy: Policy) -> str:
-    must_gain = result.p_gain is not None and result.p_gain > policy.alpha
-    wanted = "a gain" if must_gain else f"a fall of less than {result.margin:.3f}"
-    text = f"{result.axis} against {result.reference} is undecided: {result.difference:+.3f} {_interval(result)}"
+def _both(reversal: JointReversal) -> str:
+    return (
+        f"reversal: pass@1 rose by {reversal.rise:.3f} (at least {reversal.rise_low:.3f}) while {reversal.axis} "
+        f"changed by {reversal.harm:+.3f} (to {reversal.harm_bound:+.3f} at best) against {reversal.reference}; "
+        f"both at once, p = {reversal.p:.2g}"
+    )
+
+
+def _undecided(result: AxisResult, alpha: float) -> str:
+    if result.reason is not None:
+        return f"{result.axis} against {result.reference} can't be measured: {result.reason}"
+    must_gain = result.p_gain is not None and result.p_gain > alpha
+    change = "rise" if result.margin_kind == "rise" else "fall"
+    wanted = "a gain" if must_gain else f"a {change} of less than {_margin(result)}"
+    said = _amount(result, result.difference or 0.0)
+    text = f"{result.axis} against {result.reference} is undecided: {said} {_interval(result)}"
     if result.problems_needed is None:
         return f"{text} does not show {wanted}; more problems would not, if the difference stays what it is"
-    number = f"about {_rounded(result.problems_needed)} problems like these {result.problems}"
+    number = f"about {rounded(result.problems_needed)} problems like these {result.problems}"
     return f"{text} does not yet show {wanted}; {number} would, if the difference stays what it is (an estimate)"
 
 
+def _amount(result: AxisResult, value: float) -> str:
+    return f"{value:+.1%}" if result.margin_kind == "relative drop" else f"{value:+.3f}"
+
+
 def _interval(result: AxisResult) -> str:
-    return f"[{result.low:+.3f}, {result.high:+.3f}]"
+    return f"[{_amount(result, result.low or 0.0)}, {_amount(result, result.high or 0.0)}]"
 
 
-def _rounded(number: int) -> str:
+def _margin(result: AxisResult) -> str:
+    return f"{result.margin:.1%}" if result.margin_kind == "relative drop" else f"{result.margin:.3f}"
+
+
+def rounded(number: int) -> str:
     """Rounded up to two significant figures: an estimate should not look exact."""
     unit = 10 ** max(0, len(str(number)) - 2)
     return f"{-(-number // unit) * unit:,}"

@@ -10,21 +10,26 @@ Dirichlet weights are exponential variables over their sum, so P(sum W_i x_i <= 
 computed exactly (`_chance_not_positive`), without drawing anything.
 """
 
+import functools
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
-from scipy.special import expit
+from scipy.special import expit, ndtri
 
 from ratchet.metrics.counts import Integers
 
 Floats = NDArray[np.float64]
 MOST_PROBLEMS = 10_000_000  # no estimate of the problems needed looks further than this
+_LEAST_P, _LEAST_REST = 1e-300, 1e-16  # p-values and 1 - p that still have a probit
 _NEGLIGIBLE = 1e-13  # of the sum, below which the rest of an integral is left out
 _TINY = 1e-100  # beside the largest coefficient of a sum: left out
 _STEP = 0.2  # the integral's error is about e^(-6 / step), relative
+_NODES_AT_ONCE = 16
+_SADDLE_PRECISION = 1e-3  # of log c: any c gives the same integral, and near the best one it is short
 
 
 def p_at_most(values: Floats, threshold: float, floor: float, clusters: Integers | None = None) -> float | None:
@@ -34,8 +39,7 @@ def p_at_most(values: Floats, threshold: float, floor: float, clusters: Integers
     is what was drawn: its sum is one observation, and the one unseen cluster is as large as the largest seen (were it
     of mean size, many candidates that lose large clusters would pass). None without values.
     """
-    sums, sizes = _units(values, clusters)
-    return None if not len(sums) else _p(sums, sizes, threshold, floor)
+    return _mean(values, floor, clusters).p(threshold) if len(values) else None
 
 
 def p_at_least(values: Floats, threshold: float, ceiling: float, clusters: Integers | None = None) -> float | None:
@@ -45,19 +49,33 @@ def p_at_least(values: Floats, threshold: float, ceiling: float, clusters: Integ
 
 def lower_bound(values: Floats, floor: float, alpha: float, clusters: Integers | None = None) -> float | None:
     """A number that the true mean is below with a chance of at most alpha; None without values."""
-    sums, sizes = _units(values, clusters)
-    if not len(sums):
+    if not len(values):
         return None
-    highest = float((sums / sizes).max())
-    if highest <= floor:
-        return floor
-    return root(lambda m: _p(sums, sizes, m, floor) - alpha, floor, highest)
+    mean = _mean(values, floor, clusters)
+    highest = float((mean.tops / mean.bottoms).max())
+    return floor if highest <= floor else _crossing(mean, alpha, floor, highest)
 
 
 def upper_bound(values: Floats, ceiling: float, alpha: float, clusters: Integers | None = None) -> float | None:
     """A number that the true mean is above with a chance of at most alpha; None without values."""
     mirrored = lower_bound(-values, -ceiling, alpha, clusters)
     return None if mirrored is None else -mirrored
+
+
+def lowest_ratio(
+    tops: Floats,
+    bottoms: Floats,
+    unseen: tuple[float, float],
+    alpha: float,
+    within: tuple[float, float],
+    clusters: Integers | None = None,
+) -> float:
+    """The ratio r of means at which the p-value of "the mean of top - r * bottom is at most 0" is alpha.
+
+    `unseen` is the top and the bottom that make the ratio least, no bottom is below 0 and one is above it. Where the
+    p-value does not cross alpha `within` the two ends, the end that is nearer to it.
+    """
+    return _crossing(_weighed(tops, bottoms, unseen, clusters), alpha, *within)
 
 
 def problems_needed(
@@ -68,31 +86,87 @@ def problems_needed(
     The p-value is computed with every value standing for r of its kind, and r is what brings it to alpha. None where
     the observed mean does not lie above the threshold (no number helps) or it would take over `MOST_PROBLEMS`.
     """
-    sums, sizes = _units(values, clusters)
-    most = MOST_PROBLEMS / max(len(values), 1)
-    if not len(sums) or sums.sum() <= threshold * sizes.sum() or _p(sums, sizes, threshold, floor, most) > alpha:
+    if not len(values) or values.sum() <= threshold * len(values):
         return None
-    log_ratio = root(lambda r: _p(sums, sizes, threshold, floor, math.exp(r)) - alpha, -20.0, math.log(most))
+    most = MOST_PROBLEMS / len(values)
+    mean = _mean(values, floor, clusters)
+    if mean.p(threshold, most) > alpha:
+        return None
+    log_ratio = root(lambda r: mean.p(threshold, math.exp(r)) - alpha, -20.0, math.log(most))
     return math.ceil(math.exp(log_ratio) * len(values))
 
 
-def _units(values: Floats, clusters: Integers | None) -> tuple[Floats, Floats]:
-    """The sum and the size of each unit that was drawn: of each cluster, or of each value alone."""
-    if np.isnan(values).any():
-        raise ValueError("a value is NaN: what can't be computed has no bound")
-    if clusters is None:
-        return values.astype(np.float64), np.ones(len(values))
-    sizes = np.bincount(clusters).astype(np.float64)
-    sums = np.bincount(clusters, weights=values).astype(np.float64)
-    return sums[sizes > 0], sizes[sizes > 0]
+@dataclass(frozen=True, slots=True)
+class _Weighed:
+    """Seen units of each kind with their number, and the unseen one; a unit is a top and a bottom.
+
+    For a mean the top is the unit's sum and the bottom its size: that of its cluster, or 1 for a value alone.
+    """
+
+    tops: Floats
+    bottoms: Floats
+    counts: Floats
+    unseen: tuple[float, float]
+
+    def p(self, ratio: float, copies: float = 1.0) -> float:
+        """The p-value of "the ratio is at most `ratio`", with every seen unit standing for `copies` of its kind."""
+        rest = self.unseen[0] - ratio * self.unseen[1]
+        return _chance_not_positive(
+            np.append(self.tops - ratio * self.bottoms, rest), np.append(copies * self.counts, 1.0)
+        )
 
 
-def _p(sums: Floats, sizes: Floats, threshold: float, floor: float, copies: float = 1.0) -> float:
-    if floor > (sums / sizes).min() + 1e-9:
+def _mean(values: Floats, floor: float, clusters: Integers | None) -> _Weighed:
+    if (values < floor - 1e-9).any():
         raise ValueError(f"a value below {floor}, the least that was said to be possible")
-    seen, counts = np.unique(sums - threshold * sizes, return_counts=True)
-    unseen = sizes.max() * (floor - threshold)
-    return _chance_not_positive(np.append(seen, unseen), np.append(copies * counts, 1.0))
+    return _weighed(values, np.ones(len(values)), (floor, 1.0), clusters)
+
+
+def _weighed(tops: Floats, bottoms: Floats, unseen: tuple[float, float], clusters: Integers | None) -> _Weighed:
+    """What is drawn: clusters, the unseen one as large as the largest, or else each value alone."""
+    if np.isnan(tops).any() or np.isnan(bottoms).any():
+        raise ValueError("a value is NaN: what can't be computed has no bound")
+    largest = 1.0
+    if clusters is not None:
+        sizes = np.bincount(clusters)
+        largest = float(sizes.max())
+        tops, bottoms = (np.bincount(clusters, of)[sizes > 0].astype(np.float64) for of in (tops, bottoms))
+    kinds, counts = np.unique(tops + 1j * bottoms, return_counts=True)  # pairs sort fast as complex numbers
+    return _Weighed(kinds.real, kinds.imag, counts.astype(np.float64), (largest * unseen[0], largest * unseen[1]))
+
+
+def _crossing(weighed: _Weighed, alpha: float, low: float, high: float) -> float:
+    """Where the p-value, which rises from `low` to `high`, is alpha; the nearer end where it isn't.
+
+    On the probit scale it is nearly a line, since the ratio is nearly normal: a start from there and a few steps do.
+    """
+    wanted = float(ndtri(alpha))
+
+    @functools.cache
+    def excess(ratio: float) -> float:
+        return float(ndtri(min(max(weighed.p(ratio), _LEAST_P), 1.0 - _LEAST_REST))) - wanted
+
+    middle, spread = _moments(weighed)
+    start = min(max(middle + wanted * spread, low), high)
+    at_start = excess(start)
+    reach = (abs(at_start) + 0.1) * spread + 1e-12
+    while True:
+        end = max(start - reach, low) if at_start > 0.0 else min(start + reach, high)
+        at_end = excess(end)
+        if (at_end > 0.0) != (at_start > 0.0):
+            return float(brentq(excess, start, end, xtol=1e-12, rtol=1e-11))
+        if end in (low, high):
+            return end
+        start, at_start, reach = end, at_end, 4.0 * reach
+
+
+def _moments(weighed: _Weighed) -> tuple[float, float]:
+    """The ratio with the unseen unit among the others, and its standard error."""
+    tops, bottoms = np.append(weighed.tops, weighed.unseen[0]), np.append(weighed.bottoms, weighed.unseen[1])
+    counts = np.append(weighed.counts, 1.0)
+    whole = float((counts * bottoms).sum())
+    ratio = float((counts * tops).sum()) / whole
+    return ratio, math.sqrt(float((counts * (tops - ratio * bottoms) ** 2).sum())) / whole
 
 
 def _chance_not_positive(a: Floats, counts: Floats) -> float:
@@ -111,10 +185,15 @@ def _chance_not_positive(a: Floats, counts: Floats) -> float:
     if (a * counts).sum() < 0.0:  # S lies mostly below 0: the small tail is the other one
         return 1.0 - _chance_not_positive(-a, counts)
     pole = 1.0 / float(a.min())
-    c = pole * float(expit(root(lambda v: _slope(a, counts, pole * expit(v)), math.log(_TINY), 33.0)))
+    c = pole * float(expit(_saddle(a, counts, pole)))
     height: float = math.exp(-float((counts * np.log1p(-a * c)).sum()))
     tilted = np.append(a / (1.0 - a * c), -1.0 / c)  # the last is the pole of 1/s
     return min(1.0, max(0.0, height * _path_integral(tilted, np.append(counts, 1.0)) / -c))
+
+
+def _saddle(a: Floats, counts: Floats, pole: float) -> float:
+    """The v at which s = pole * expit(v) makes |M(s)/s| least."""
+    return root(lambda v: _slope(a, counts, pole * float(expit(v))), math.log(_TINY), 33.0, _SADDLE_PRECISION)
 
 
 def _slope(a: Floats, counts: Floats, s: float) -> float:
@@ -130,20 +209,23 @@ def _path_integral(x: Floats, counts: Floats) -> float:
     """
     width = 1.0 / math.sqrt(float((counts * x**2).sum()))
     bend = -2.0 / 3.0 * float((counts * (x * width) ** 3).sum())
-    total, u = 0.5 * width, _STEP
+    total, first = 0.5 * width, 1
     while True:  # one half of the path: the other is its mirror image
-        z = width * (1j * math.sinh(u) - bend * (math.cosh(u) - 1.0))
-        direction = width * (math.cosh(u) + 1j * bend * math.sinh(u))  # z'(u) / i
-        term = np.exp(-(counts * np.log(1.0 - x * z)).sum()) * direction
-        total += float(term.real)
-        if abs(term) < _NEGLIGIBLE * abs(total):
+        u = _STEP * np.arange(first, first + _NODES_AT_ONCE)
+        z = width * (1j * np.sinh(u) - bend * (np.cosh(u) - 1.0))
+        direction = width * (np.cosh(u) + 1j * bend * np.sinh(u))  # z'(u) / i
+        real, imaginary = 1.0 - np.outer(z.real, x), np.outer(-z.imag, x)  # apart: four times as fast as complex logs
+        logs = 0.5 * (np.log(real**2 + imaginary**2) @ counts) + 1j * (np.arctan2(imaginary, real) @ counts)
+        terms = np.exp(-logs) * direction
+        total += float(terms.real.sum())
+        if abs(terms[-1]) < _NEGLIGIBLE * abs(total):
             return total * _STEP / math.pi
-        u += _STEP
+        first += _NODES_AT_ONCE
 
 
-def root(function: Callable[[float], float], low: float, high: float) -> float:
+def root(function: Callable[[float], float], low: float, high: float, precision: float = 1e-12) -> float:
     """Where an increasing or decreasing function crosses 0; the end that is nearer to it where it does not."""
     at_low, at_high = function(low), function(high)
     if (at_low > 0.0) == (at_high > 0.0):
         return low if abs(at_low) < abs(at_high) else high
-    return float(brentq(function, low, high, xtol=1e-12, rtol=1e-11))
+    return float(brentq(function, low, high, xtol=precision, rtol=10.0 * precision))

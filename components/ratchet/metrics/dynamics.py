@@ -16,13 +16,13 @@ shares such as pass@1, not per cent: a collapse is a fall of more than .2.
 """
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ratchet.metrics.bounds import Floats, lower_bound, p_at_least, p_at_most, root, upper_bound
+from ratchet.metrics.bounds import Floats, lower_bound, lowest_ratio, p_at_least, p_at_most, upper_bound
 from ratchet.metrics.counts import Integers
 from ratchet.metrics.intervals import TAIL, Estimate
 
@@ -193,15 +193,9 @@ def _ratio(across: Floats, before: Floats, steps: Floats, units: Integers | None
         return Estimate(None, left_out=left_out, reason=_AT_ZERO)
     value = float(end.sum() / across.sum())
 
-    def not_above(peak: Floats) -> Callable[[float], float]:
-        return lambda r: (p_at_most(end - r * peak, 0.0, -r, units) or 0.0) - TAIL
-
-    def not_below(r: float) -> float:
-        return (p_at_least(end - r * before, 0.0, 1.0, units) or 0.0) - TAIL
-
     low = min(1.0, value)
     for step in steps[np.argsort(-steps.mean(axis=1))]:
-        if low > 0.0 and not_above(step)(low) > 0.0:
-            low = root(not_above(step), 0.0, low) if end.any() else 0.0
-    high = 1.0 if not_below(1.0) > 0.0 else root(not_below, 0.0, 1.0)
+        if low > 0.0 and (p_at_most(end - low * step, 0.0, -low, units) or 0.0) > TAIL:
+            low = lowest_ratio(end, step, (0.0, 1.0), TAIL, (0.0, low), units) if end.any() else 0.0
+    high = -lowest_ratio(-end, before, (-1.0, 0.0), TAIL, (-1.0, 0.0), units) if before.any() else 1.0
     return Estimate(value, low, max(high, value), float(end.sum()), float(across.sum()), left_out)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ratchet.metrics.bounds import Floats, lower_bound, p_at_most, root, upper_bound
+from ratchet.metrics.bounds import Floats, lower_bound, lowest_ratio, upper_bound
 from ratchet.metrics.counts import Integers
 
 LEVEL = 0.95
@@ -72,6 +72,4 @@ def ratio_estimate(parts: Floats, wholes: Floats, undefined: str, clusters: Inte
 
 
 def _lowest_ratio(parts: Floats, wholes: Floats, clusters: Integers | None) -> float:
-    if not parts.any():
-        return 0.0
-    return root(lambda r: (p_at_most(parts - r * wholes, 0.0, -r, clusters) or 0.0) - TAIL, 0.0, 1.0)
+    return lowest_ratio(parts, wholes, (0.0, 1.0), TAIL, (0.0, 1.0), clusters) if parts.any() else 0.0

@@ -3,7 +3,15 @@
 from dataclasses import dataclass
 from typing import Protocol
 
-from ratchet.metrics.bounds import Floats, lower_bound, p_at_least, p_at_most, problems_needed, root, upper_bound
+from ratchet.metrics.bounds import (
+    Floats,
+    lower_bound,
+    lowest_ratio,
+    p_at_least,
+    p_at_most,
+    problems_needed,
+    upper_bound,
+)
 from ratchet.metrics.counts import Integers
 
 HIGHEST_RATIO = 1000.0  # no upper bound of a relative change looks further than this
@@ -86,11 +94,13 @@ class RelativeMean:
 
     def lower(self, alpha: float) -> float:
         """A number that the true relative change is below with a chance of at most alpha."""
-        return root(lambda t: self.p_at_most(t) - alpha, -1.0, max(self.value, -1.0))
+        within = (0.0, max(self.value + 1.0, 0.0))
+        return lowest_ratio(self.mine, self.theirs, (0.0, 1.0), alpha, within, self.clusters) - 1.0
 
     def upper(self, alpha: float) -> float:
         """A number that the true relative change is above with a chance of at most alpha; `HIGHEST_RATIO` at most."""
-        return root(lambda t: self.p_at_least(t) - alpha, self.value, HIGHEST_RATIO)
+        within = (-1.0 - HIGHEST_RATIO, -1.0 - self.value)
+        return -lowest_ratio(-self.mine, self.theirs, (-1.0, 0.0), alpha, within, self.clusters) - 1.0
 
     def p_at_most(self, threshold: float) -> float:
         """The p-value of "the true relative change is at most `threshold`"."""

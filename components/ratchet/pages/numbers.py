@@ -29,7 +29,9 @@ def count(value: float | None) -> str:
     """A number of things, 12,000; with decimals where it is a sum of shares."""
     if value is None or known(value) is None:
         return UNKNOWN
-    return f"{value:,.0f}" if float(value).is_integer() else f"{value:,.1f}"
+    if float(value).is_integer():
+        return f"{value:,.0f}"
+    return f"{value:,.1f}" if abs(value) >= 10.0 else f"{value:.3f}"
 
 
 def percent(share: float) -> str:
