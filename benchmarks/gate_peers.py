@@ -35,11 +35,12 @@ from ratchet.storage import arrow_schema, write_table
 ALPHA, MAX_ERROR_RATE = 0.05, 0.01
 OUTCOMES = pa.array(["incorrect", "correct", "error"])
 KINDS = {"PROMOTE": "go", "BLOCK": "stop", "INCONCLUSIVE": "open", "ERROR": "refuse"}
+Column = Callable[[Case], Sequence[Answer]]
 MISSING = Answer("missing", "open")
 MARKS = """
-✓ right, ✗ wrong, ? decides nothing (so nothing is promoted). Of a case drawn {repeats} times, ✗ where more than
-{allowed} are wrong, which is alpha ({alpha:g}) of them. In brackets: Ratchet with the champion alone, a peer with the
-base as its baseline.
+✓ right, ✗ wrong, ? decides nothing (so nothing is promoted). Of a case drawn {repeats} times, ✗ where more than alpha
+({alpha:g}) of the answers are wrong, here more than {allowed}. In brackets: Ratchet with the champion alone, a peer
+with the base as its baseline.
 """
 NEL_ELSEWHERE = """
 Not of this run: on its repository at ac66aff5 `nel gate` was seen to say GO to empty result folders, GO to a candidate
@@ -123,7 +124,7 @@ def cell(case: Case, answers: Sequence[Sequence[Answer]]) -> str:
     return ", ".join(f"{said} {number}" for said, number in counts.most_common()) + f" {mark}"
 
 
-def table(cases: Sequence[Case], columns: Mapping[str, Callable[[Case], Sequence[Answer]]]) -> list[str]:
+def table(cases: Sequence[Case], columns: Mapping[str, Column]) -> list[str]:
     """The lines of the table: a row a case, its repeats together."""
     lines = ["| case | truth | " + " | ".join(columns) + " |", "| --- " * (len(columns) + 2) + "|"]
     for _, repeats in groupby(cases, key=lambda case: case.name):
@@ -134,7 +135,7 @@ def table(cases: Sequence[Case], columns: Mapping[str, Callable[[Case], Sequence
     return lines
 
 
-def tfx_column(cases: Sequence[Case], python: str | None) -> tuple[str, Callable[[Case], Sequence[Answer]], str]:
+def tfx_column(cases: Sequence[Case], python: str | None) -> tuple[str, Column, str]:
     """The name of the column, what answers in it, and a line on where its answers come from."""
     if python is None:
         return "TFX-style", lambda case: [tfx_style(q) for q in questions(case)], "TFX-style: the rule, applied here"
@@ -149,6 +150,18 @@ def tfx_column(cases: Sequence[Case], python: str | None) -> tuple[str, Callable
     return f"TFMA {number}", lambda case: given[case], said
 
 
+def mlflow_columns() -> dict[str, Column]:
+    """MLflow's two columns, both missing where it isn't installed."""
+    try:
+        name = f"MLflow {version('mlflow')}"
+    except PackageNotFoundError:
+        return {f"MLflow, {kind}": lambda case: [MISSING] for kind in ("no fall", "floor")}
+    return {
+        f"{name}, no fall": lambda case: [mlflow_no_fall(question) for question in questions(case)],
+        f"{name}, floor": lambda case: [mlflow_floor(question) for question in questions(case)],
+    }
+
+
 def main() -> None:
     """Print the table and what it was made with."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -157,27 +170,17 @@ def main() -> None:
     parser.add_argument("--tfma", metavar="PYTHON", help="an interpreter that has tensorflow_model_analysis")
     arguments = parser.parse_args()
     cases = all_cases(arguments.seed, arguments.repeats)
-    try:
-        mlflow = f"MLflow {version('mlflow')}"
-    except PackageNotFoundError:
-        mlflow = "MLflow (missing)"
     tfx, ask_tfx, tfx_said = tfx_column(cases, arguments.tfma)
-
-    def by_mlflow(ask: Callable[[Question], Answer]) -> Callable[[Case], Sequence[Answer]]:
-        return lambda case: [MISSING if "missing" in mlflow else ask(question) for question in questions(case)]
-
     with tempfile.TemporaryDirectory() as folder:
         ratchet = Ratchet(Path(folder))
-        columns: dict[str, Callable[[Case], Sequence[Answer]]] = {
+        columns: dict[str, Column] = {
             f"Ratchet {version('ratchet-mlops')}": lambda case: ratchet_answers(ratchet, case),
-            f"{mlflow}, no fall": by_mlflow(mlflow_no_fall),
-            f"{mlflow}, floor": by_mlflow(mlflow_floor),
+            **mlflow_columns(),
             tfx: ask_tfx,
             "nel gate": lambda case: [MISSING],
         }
         print("\n".join(table(cases, columns)))
-    allowed = math.floor(ALPHA * arguments.repeats)
-    print(MARKS.format(repeats=arguments.repeats, allowed=allowed, alpha=ALPHA))
+    print(MARKS.format(repeats=arguments.repeats, allowed=math.floor(ALPHA * arguments.repeats), alpha=ALPHA))
     print(f"- {tfx_said}\n- nel gate: {nel_gate()}")
     print(NEL_ELSEWHERE, end="")
 

@@ -84,7 +84,7 @@ def questions(case: Case) -> list[Question]:
         means = {axis: mean(results, axis, case.errors_are_wrong) for axis in axes}
         return {axis: value for axis, value in means.items() if value is not None}
 
-    baselines = [metrics(results) for results in case.references.values()] or [None]
+    baselines: list[Metrics | None] = [metrics(results) for results in case.references.values()] or [None]
     return [Question(metrics(case.candidate), baseline, case.margins) for baseline in baselines]
 
 

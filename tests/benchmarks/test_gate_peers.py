@@ -4,10 +4,12 @@ import importlib.util
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
 
+Numbers = dict[str, float]
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
 
@@ -43,22 +45,22 @@ VERDICTS = {
 
 
 @pytest.fixture(scope="module")
-def ratchet(tmp_path_factory: pytest.TempPathFactory):
+def ratchet(tmp_path_factory: pytest.TempPathFactory) -> Any:
     return peers.Ratchet(tmp_path_factory.mktemp("profiles"))
 
 
-def test_every_case_has_its_verdict_here():
+def test_every_case_has_its_verdict_here() -> None:
     assert [case.name for case in CASES] == list(VERDICTS)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_ratchet_is_right(case, ratchet):
+def test_ratchet_is_right(case: Any, ratchet: Any) -> None:
     answer = ratchet(case)
     assert answer.said in VERDICTS[case.name]
     assert answer.kind in {*case.right, "open"}
 
 
-def test_the_reversal_has_the_rates_that_were_measured():
+def test_the_reversal_has_the_rates_that_were_measured() -> None:
     before, after = cases.reversal_rates()
     # exactly: 1 - (1 - p)^16 is the chance that one of 16 attempts is right
     assert [np.mean(rates) for rates in (before, after)] == pytest.approx([0.479, 0.541])
@@ -66,7 +68,7 @@ def test_the_reversal_has_the_rates_that_were_measured():
     assert np.sum((before > 0) & (after == 0)) == 123
 
 
-def test_rare_losses_are_beyond_their_margin():
+def test_rare_losses_are_beyond_their_margin() -> None:
     # a hundredth of the problems go from 1 - (1 - p)^16 to 0, the rest from p to p + .002; p uniform on [.5, .92]
     p = np.linspace(0.5, cases.MOST, 10_001)
     kept = (1 - p) ** 16 - (1 - p - cases.GAIN) ** 16
@@ -75,7 +77,7 @@ def test_rare_losses_are_beyond_their_margin():
     assert change < -0.008
 
 
-def test_failures_that_are_left_out_hide_a_fall_beyond_the_margin():
+def test_failures_that_are_left_out_hide_a_fall_beyond_the_margin() -> None:
     case = next(case for case in CASES if not case.errors_are_wrong)
     outcomes = case.candidate.suites["main"][1]
     assert np.mean(outcomes == cases.FAILED) == pytest.approx(0.05, abs=0.01)
@@ -94,11 +96,13 @@ def test_failures_that_are_left_out_hide_a_fall_beyond_the_margin():
         ({"a": 0.5}, {"a": 0.5}, {}, "not validated"),
     ],
 )
-def test_a_tfx_style_check_compares_means(candidate, baseline, margins, said):
+def test_a_tfx_style_check_compares_means(
+    candidate: Numbers, baseline: Numbers | None, margins: Numbers, said: str
+) -> None:
     assert tools.tfx_style(tools.Question(candidate, baseline, margins)).said == said
 
 
-def test_a_cell_counts_what_is_wrong_against_alpha():
+def test_a_cell_counts_what_is_wrong_against_alpha() -> None:
     null = next(case for case in CASES if case.name.startswith("null"))
     go, stop, undecided = (tools.Answer(kind, kind) for kind in ("go", "stop", "open"))
     assert peers.cell(null, [[go]] * 19 + [[stop]]) == "go 19, stop 1 ✓"  # one of twenty is alpha

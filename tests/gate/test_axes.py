@@ -1,4 +1,4 @@
-"""Axes beside pass@K, each by hand: retained, diversity, relative margins, rises, fringe; and what can't be measured."""
+"""Axes beside pass@K, each by hand: retained, diversity, relative margins, rises, fringe, and the unmeasured."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -37,7 +37,7 @@ def alternating(name: str, patterns: list[str], write: Maker, folder: Path, **fi
 
 def test_retained_judges_by_even_attempts_and_compares_by_odd_ones(tmp_path: Path, policy: Maker, write: Maker) -> None:
     # Even attempts right, odd ones wrong: reliable by one half (8 of 8), 0 of 8 by the other. Judged and compared by
-    # the same attempts the base would keep 1.0; on the half that did not judge it keeps 0, and the candidate's .5 is a gain.
+    # the same attempts the base would keep 1.0; by the half that did not judge it keeps 0, and .5 is a gain.
     base = alternating("base", ["+-" * 8] * 100 + ["-" * 16] * 50, write, tmp_path)
     new = alternating("new", ["+" * 8 + "-" * 8] * 100 + ["-" * 16] * 50, write, tmp_path)
     rules = policy(AXIS, "retained: {tier: critical, max_drop: 0.03, reliable: 0.75}")

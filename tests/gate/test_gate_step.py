@@ -1,3 +1,4 @@
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -106,3 +107,16 @@ def test_one_component_serves_the_first_round_and_later_ones(
     assert task.output == "PROMOTE"
     assert read_profile(tmp_path / "workspace" / "two" / "champion").name == "new"
     assert list(read_verdict(tmp_path / "workspace" / "two" / "verdict.json").references) == ["base = champion"]
+
+
+def test_the_history_that_evaluate_hands_on_gives_the_best(profile: Maker, policy: Maker, tmp_path: Path) -> None:
+    rules = policy("  pass@16: {tier: critical, max_drop: 0.05}\n", "", "[base]", "[base, best]").read_text()
+    rounds = [profile("0000", [4] * 200), profile("0001", [10] * 200)]
+    for folder in rounds:
+        shutil.copytree(folder, tmp_path / "history" / folder.name)
+    given = {"base": str(rounds[0]), "champion": None}
+    new = str(profile("new", [6] * 200))
+    verdict = gate_step(new, given, rules, False, tmp_path / "out", str(tmp_path / "history"))
+    assert (verdict.verdict, list(verdict.references)) == ("BLOCK", ["base", "best"])
+    assert set(verdict.profile_digests) == {"candidate", "base", "best", "history 1", "history 2"}
+    assert verdict.lineage == ("sha256:0000", "sha256:0001", "sha256:new")

@@ -148,7 +148,7 @@ def test_a_checkpoint_becomes_one_ready_model_with_all_that_is_known_of_it(call:
     assert values["arithmetic/pass_at_1"] == (0.5, 2)
     assert values["arithmetic/pass_at_2"] == (0.75, 2)
     assert values["arithmetic/pass_at_1/low"][0] < 0.5 < values["arithmetic/pass_at_1/high"][0]
-    assert model["artifacts"] == ["profile.json", "report.html", "verdict.json"]
+    assert model["artifacts"] == ["profile.html", "profile.json", "report.html", "verdict.json"]
 
 
 def test_the_rounds_of_a_run_are_steps_of_one_curve(call: dict[str, Any], tmp_path: Path) -> None:

@@ -12,7 +12,8 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 
 @click.command(
     epilog="\b\nExample:\n  ratchet gate --candidate profiles/round-3 --base profiles/base --champion profiles/round-2"
-    " \\\n    --history profiles/round-1 --history profiles/round-2 \\\n    --policy policy.yaml --report round-3.html --out verdict.json"
+    " \\\n    --history profiles/round-1 --history profiles/round-2"
+    " \\\n    --policy policy.yaml --report round-3.html --out verdict.json"
 )
 @click.option("--candidate", type=FOLDER, required=True, help="Profile of the checkpoint to judge.")
 @click.option("--base", type=FOLDER, help="Profile of the model that the run started from.")

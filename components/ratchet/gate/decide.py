@@ -139,10 +139,14 @@ def _notes(case: Case) -> list[str]:
     """What a reader should know beside the decision."""
     sides = (case.candidate, *case.references.values())
     unknown = [side.name for side in sides if side.profile.sampling is None]
-    unasked = [f"note: {name} was given, but the policy does not compare with it" for name in case.unasked]
-    if not unknown or case.first or not case.policy.evidence.same_items:
-        return unasked
-    return [*unasked, f"note: the sampling parameters of {', '.join(unknown)} are unknown, so equal ones are assumed"]
+    sourceless = [side.name for side in sides if side.profile.confidence is None]
+    notes = [f"note: {name} was given, but the policy does not compare with it" for name in case.unasked]
+    if unknown and not case.first and case.policy.evidence.same_items:
+        notes.append(f"note: the sampling parameters of {', '.join(unknown)} are unknown, so equal ones are assumed")
+    if sourceless and not case.first and case.policy.needs_confidence:
+        names = ", ".join(sourceless)
+        notes.append(f"note: where the confidences of {names} come from is unknown, so one source is assumed")
+    return notes
 
 
 def _verdict(

@@ -88,7 +88,7 @@ def step_metrics(verdict: Verdict) -> dict[str, float]:
     """Numbers for a pipeline's metrics: each axis' estimate, difference and bounds, and nothing that isn't there."""
     numbers: dict[str, float] = {"promoted": float(verdict.verdict == "PROMOTE")}
     for result in verdict.axes:
-        axis = result.axis.replace("@", "_at_")
+        axis = result.axis.replace("@", "_at_").replace("^", "_hat_")
         if result.candidate_estimate is not None:
             numbers[axis] = result.candidate_estimate
         prefix = f"{axis}.{(result.reference or '').replace(' = ', '_')}"

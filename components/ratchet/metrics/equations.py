@@ -30,25 +30,26 @@ _CHARACTERS = str.maketrans(
 )  # fmt: skip
 _WORD = r"[^\W\d_]{2,}+(?:-[^\W\d_]++)?+"
 _OPERATOR = r"[-+*/^=]"
-_SPELLING = (
-    (re.compile(r"[^\S\n]++"), " "),
-    (re.compile(r" ?\n[ \n]*+"), "\n"),
-    (re.compile(r"^[-*+•] ", re.MULTILINE), ""),  # the dash of a list is no minus
-    (re.compile(r"\n(?==)"), ""),
-    (re.compile(r"(?<=\d),(?=\d{3}(?!\d))"), ""),
-    (re.compile(r"(?<=\d)\*\*(?=\d)"), "^"),
-    (re.compile(r"\*\*"), ""),  # bold
-    (re.compile(r"(?<=\d) %"), "%"),
-    (re.compile(r"(?<=%) of (?=[\d(])"), "*"),
-    (re.compile(rf"(?<=\d){_WORD}"), ""),  # units: 5kg
-    (re.compile(rf"(?<=[\d)%])(?:[ /]{_WORD}){{1,3}}+(?= ?{_OPERATOR}| x )"), ""),  # 5 books/person * 2
-    (re.compile(r"(?<=[\d)%]) ?x ?(?=[\d.(])"), "*"),
-    (re.compile(rf" ?({_OPERATOR})=*+ ?"), r"\1"),
-    (re.compile(r"(?<=\() | (?=\))"), ""),
-    (re.compile(r"(?<=[\d)])\("), "*("),
-    (re.compile(r"(?<![\d.])(?:\d*+\.\d++|0\d++)"), lambda match: _number(match[0])),
-    (re.compile(r"(?<![\w.)])\((-?[\d.]++%?+)\)"), r"\1"),  # (5) is 5
+_SPELLING = (  # what a text must hold for the rule to find anything (looking for that alone is faster), rule, spelling
+    ("", re.compile(r"[^\S\n]++"), " "),
+    ("\n", re.compile(r" ?\n[ \n]*+"), "\n"),
+    ("", re.compile(r"^[-*+•] ", re.MULTILINE), ""),  # the dash of a list is no minus
+    ("\n", re.compile(r"\n(?==)"), ""),
+    (",", re.compile(r"(?<=\d),(?=\d{3}(?!\d))"), ""),
+    ("**", re.compile(r"(?<=\d)\*\*(?=\d)"), "^"),
+    ("**", re.compile(r"\*\*"), ""),  # bold
+    ("%", re.compile(r"(?<=\d) %"), "%"),
+    ("%", re.compile(r"(?<=%) of (?=[\d(])"), "*"),
+    ("", re.compile(rf"(?<=\d){_WORD}"), ""),  # units: 5kg
+    ("", re.compile(rf"(?<=[\d)%])(?:[ /]{_WORD}){{1,3}}+(?= ?{_OPERATOR}| x )"), ""),  # 5 books/person * 2
+    ("x", re.compile(r"(?<=[\d)%]) ?x ?(?=[\d.(])"), "*"),
+    ("", re.compile(rf" ?({_OPERATOR})=*+ ?"), r"\1"),
+    ("", re.compile(r"(?<=\() | (?=\))"), ""),
+    ("(", re.compile(r"(?<=[\d)])\("), "*("),
+    ("", re.compile(r"(?<![\d.])(?:\d*+\.\d++|0\d++)"), lambda match: _number(match[0])),
+    ("(", re.compile(r"(?<![\w.)])\((-?[\d.]++%?+)\)"), r"\1"),  # (5) is 5
 )
+_EQUALS = ("=", "≈", "\\approx")
 _CHUNK = re.compile(r"[\w.%()+\-*/^=√]++")
 # A letter that stands alone is a variable, but for a and i, which are words.
 _OPERAND = r"[-(]*+(?:\d++(?:\.\d++)?+%?+[a-z]?+|[b-hj-z])(?!\w)\)*+"
@@ -67,7 +68,10 @@ def equations(text: str) -> tuple[str, ...]:
     left out. What is said twice in a row counts once, and a calculator's mark (`<<3+4=7>>`) stands for the equation
     that leads to it. What holds a root, a function or an unknown word is no equation; nor is one without a last side.
     """
-    chunks = _CHUNK.findall(_in_one_spelling(text))
+    lowered = text.casefold()
+    if not any(sign in lowered for sign in _EQUALS):
+        return ()
+    chunks = _CHUNK.findall(_in_one_spelling(lowered))
     found = [equation for chunk in chunks if "=" in chunk for equation in _of_chunk(chunk)]
     return tuple(equation for i, equation in enumerate(found) if i == 0 or equation != found[i - 1])
 
@@ -87,12 +91,13 @@ def distinct_equations_by_problem(texts: Sequence[Sequence[str]]) -> Floats:
 
 
 def _in_one_spelling(text: str) -> str:
-    text = _MARK.sub(_mark, text.casefold())
+    text = _MARK.sub(_mark, text)
     for pattern, plain in _LATEX:
         text = pattern.sub(plain, text)
     text = text.translate(_CHARACTERS)
-    for pattern, spelling in _SPELLING:
-        text = pattern.sub(spelling, text)
+    for needed, pattern, spelling in _SPELLING:
+        if needed in text:
+            text = pattern.sub(spelling, text)
     return text
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ratchet.errors import InputError
-from ratchet.evaluate.profile import PROFILE_FILE, Profile, read_profile
+from ratchet.evaluate.profile import PAGE_FILE, PROFILE_FILE, Profile, read_profile
 from ratchet.evaluate.tracked import tracked_metrics
 from ratchet.gate.verdict import Verdict, read_verdict
 from ratchet.identity import checkpoint_digest
@@ -46,7 +46,9 @@ def make_entry(evidence: Evidence, run_name: str, round: int) -> Entry:
     profile = read_profile(evidence.profile)
     _require_digest(profile.checkpoint, digest, profile_path)
     verdict = _read_verdict(evidence.verdict, digest, file_digest(profile_path)) if evidence.verdict else None
-    artifacts = tuple(path for path in (profile_path, evidence.verdict, evidence.report) if path)
+    page = evidence.profile / PAGE_FILE
+    pages = (page if page.is_file() else None, evidence.report)
+    artifacts = tuple(path for path in (profile_path, evidence.verdict, *pages) if path)
     for path in artifacts:
         read_bytes(path)  # a file that is missing is said before anything is logged
     tags = {
