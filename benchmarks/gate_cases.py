@@ -43,6 +43,8 @@ class Case:
     margins: Mapping[str, float]
     errors_are_wrong: bool = True
     """How failed attempts reach a tool that knows right and wrong only: as wrong ones, or not at all."""
+    history: tuple[Results, ...] = ()
+    """The rounds before the candidate, oldest first, for a gate that takes them."""
 
 
 def all_cases(seed: int, repeats: int) -> list[Case]:
@@ -121,7 +123,9 @@ def _erosion(rng: np.random.Generator, base: Results, rates: Floats) -> Case:
     rounds = [_drawn(f"round-{i}", rng, rates - STEP * i) for i in range(1, ROUNDS + 1)]
     references = {"champion": rounds[-2], "base": base}
     truth = "pass@1 -.012 since the champion, -.060 since the base: stop"
-    return Case(f"slow erosion, round {ROUNDS}", truth, HARM, rounds[-1], references, MARGINS)
+    return Case(
+        f"slow erosion, round {ROUNDS}", truth, HARM, rounds[-1], references, MARGINS, history=tuple(rounds[:-1])
+    )
 
 
 def _out_of_distribution(rng: np.random.Generator) -> Case:

@@ -39,8 +39,8 @@ Column = Callable[[Case], Sequence[Answer]]
 MISSING = Answer("missing", "open")
 MARKS = """
 ✓ right, ✗ wrong, ? decides nothing (so nothing is promoted). Of a case drawn {repeats} times, ✗ where more than alpha
-({alpha:g}) of the answers are wrong, here more than {allowed}. In brackets: Ratchet with the champion alone, a peer
-with the base as its baseline.
+({alpha:g}) of the answers are wrong, here more than {allowed}. In brackets: Ratchet without the base, with the champion
+alone; with the champion and the best of the history. A peer: with the base as its baseline.
 """
 NEL_ELSEWHERE = """
 Not of this run: on its repository at ac66aff5 `nel gate` was seen to say GO to empty result folders, GO to a candidate
@@ -57,13 +57,14 @@ class Ratchet:
         self.profiles: dict[Results, Path] = {}
 
     def __call__(self, case: Case, against: Sequence[str] | None = None) -> Answer:
-        """The verdict on a case against the references named, all of them if none is."""
+        """The verdict on a case against the references named, all that are given if none is; `best`: of the history."""
         names = list(case.references) if against is None else list(against)
         policy = self.folder / "policy.yaml"
         policy.write_text(policy_text(case.margins, names or ["base"]), encoding="utf-8")
         try:
-            references = {name: self.profile(case.references[name]) for name in names}
-            verdict = gate(self.profile(case.candidate), references, policy).verdict
+            references = {name: self.profile(case.references[name]) for name in names if name != "best"}
+            history = [self.profile(results) for results in case.history] if "best" in names else []
+            verdict = gate(self.profile(case.candidate), references, policy, history=history).verdict
         except InputError:
             return Answer("refused (exit 64)", "refuse")
         return Answer(verdict, KINDS[verdict])
@@ -101,9 +102,9 @@ def policy_text(margins: Mapping[str, float], against: Sequence[str]) -> str:
 
 
 def ratchet_answers(ratchet: Ratchet, case: Case) -> list[Answer]:
-    """Ratchet against all references at once, then against each alone where there are several."""
-    alone = [ratchet(case, [name]) for name in case.references] if len(case.references) > 1 else []
-    return [ratchet(case), *alone[:1]]
+    """Ratchet against all references; where there is a history, also with the champion alone and with the best."""
+    fewer = [["champion"], ["champion", "best"]] if case.history else []
+    return [ratchet(case), *(ratchet(case, names) for names in fewer)]
 
 
 def cell(case: Case, answers: Sequence[Sequence[Answer]]) -> str:

@@ -136,6 +136,14 @@ def test_trackers_get_numbers_only_under_names_they_take() -> None:
     assert set(tracked_metrics(profile)) == {name for name in found if not name.endswith(("/low", "/high"))}
 
 
+def test_the_names_that_trackers_get() -> None:
+    found = tracked_metrics(profile_of([*attempts_of("a", "+-++", "1"), *attempts_of("b", "++-+", "2")]))
+    names = ("pass_at_4", "pass_hat_4", "pass_at_4-2", "coverage.correct", "balance", "pass_at_4/group_2", "disparity")
+    assert {f"default/{name}" for name in names} <= set(found)
+    # all four right: never; at least two of four: always
+    assert (found["default/pass_hat_4"], found["default/pass_at_4-2"]) == (0.0, 1.0)
+
+
 def test_powers_of_two_end_at_the_largest_count() -> None:
     assert [powers_of_two(most) for most in (0, 1, 3, 16)] == [[1], [1], [1, 2], [1, 2, 4, 8, 16]]
 

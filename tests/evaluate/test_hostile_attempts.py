@@ -208,6 +208,21 @@ def test_duplicates_and_two_groups_are_found_across_formats_and_batches(tmp_path
     )
 
 
+@pytest.mark.parametrize(
+    ("before", "now"), [('["add", "carry"]', '["carry", "add"]'), ('["add"]', "[]"), ("[]", '[""]'), ('["a"]', "null")]
+)
+def test_attempts_of_one_problem_carry_the_same_concepts(tmp_path: Path, before: str, now: str) -> None:
+    line = '{"problem_id": "1", "correct": true, "concepts": '
+    path = written(tmp_path / "a.jsonl", f"{line}{before}}}\n{line}{now}}}\n".encode())
+    wanted, found = (tuple(json.loads(text) or ()) for text in (before, now))
+    assert refusal(path) == (
+        f"{path}:2: problem '1' of suite 'default' in concepts {list(found)}; "
+        f"expected concepts {list(wanted)} as before"
+    )
+    again = written(tmp_path / "b.jsonl", f"{line}{before}}}\n{line}{before}}}\n".encode())
+    assert [attempt.concepts for attempt in gathered(again)] == [wanted, wanted]
+
+
 def test_absurd_attempt_numbers_are_still_told_apart(tmp_path: Path) -> None:
     largest = 2**63 - 1
     rows = [Attempt(problem, "correct", attempt=n) for n in (0, largest, largest - 1) for problem in ("1", "2", "3")]

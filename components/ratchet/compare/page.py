@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ratchet.compare.compare import Comparison, Row, Side
-from ratchet.compare.flips import Flip
 from ratchet.compare.pictures import Changes, judged, pictures
+from ratchet.pages.flips import LONGEST_CELL, FlipList, flip_list
 from ratchet.pages.meanings import decimals
-from ratchet.pages.numbers import interval, listed, number, one_in
+from ratchet.pages.numbers import interval, listed, number
 from ratchet.pages.render import rendered
-from ratchet.pages.text import excerpt, short
+from ratchet.pages.text import short
 from ratchet.storage import write_text
 
 # A page is read, not searched.
@@ -21,32 +21,7 @@ MOST_ROWS = 200  # of a suite's table
 MOST_FLIPS = 120  # of all suites together
 FEWEST_FLIPS = 2  # of each suite's list, however many suites there are
 MOST_NAMED = 8
-LONGEST_CELL = 160
-_LISTS = {
-    True: ("Solved less often than before", ("before, a right answer", "after, a wrong answer")),
-    False: ("Solved more often than before", ("before, a wrong answer", "after, a right answer")),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class FlipShown:
-    """One problem with what each side made of it; a text is None where none was kept."""
-
-    problem: str
-    group: str
-    moved: str
-    chance: str
-    texts: tuple[str | None, str | None]
-
-
-@dataclass(frozen=True, slots=True)
-class FlipList:
-    """The problems of one suite that are solved less often, or those that are solved more often."""
-
-    title: str
-    answers: tuple[str, str]
-    flips: list[FlipShown]
-    left_out: int
+_TITLES = {True: "Solved less often than before", False: "Solved more often than before"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +73,10 @@ def _section(comparison: Comparison, suite: str, at: int, suites: int) -> Sectio
     rows = [row for row in comparison.rows if row.suite == suite]
     each = max(FEWEST_FLIPS, MOST_FLIPS // (2 * suites))
     flips = [flip for flip in comparison.flips if flip.suite == suite]
-    lists = [_list(lost, [flip for flip in flips if flip.lost is lost], each) for lost in (True, False)]
+    lists = [
+        flip_list(title, lost, [flip for flip in flips if flip.lost is lost], each, ("before", "after"))
+        for lost, title in _TITLES.items()
+    ]
     return Section(
         suite=short(suite, LONGEST_CELL),
         told=list(_told(rows)),
@@ -130,25 +108,6 @@ def _row(row: Row) -> list[str]:
         judgement,
         short(row.reason or "", LONGEST_CELL),
     ]
-
-
-def _list(lost: bool, flips: Sequence[Flip], most: int) -> FlipList:
-    return FlipList(*_LISTS[lost], [_flip(flip) for flip in flips[:most]], max(0, len(flips) - most))
-
-
-def _flip(flip: Flip) -> FlipShown:
-    sides = [f"{kind} {right} of {tried}" for kind, (right, tried) in (("before", flip.before), ("after", flip.after))]
-    return FlipShown(
-        problem=short(flip.problem_id, LONGEST_CELL),
-        group="" if flip.group is None else short(flip.group, 60),
-        moved=f"right {', '.join(sides)}",
-        chance=one_in(flip.surprise),
-        texts=(_text(flip.text_before), _text(flip.text_after)),
-    )
-
-
-def _text(text: str | None) -> str | None:
-    return None if text is None else excerpt(text)
 
 
 def _identity(kind: str, side: Side) -> list[str]:

@@ -1,7 +1,7 @@
 """What must be known of all attempts together, kept as a few integers an attempt while their files stream past.
 
-Problems, groups and clusters are numbered by their first appearance. Names are kept once; of each attempt the number
-of its problem (4 bytes) and its own number (8 bytes).
+Problems, groups, clusters and lists of concepts are numbered by their first appearance. Names are kept once; of each
+attempt the number of its problem (4 bytes) and its own number (8 bytes).
 """
 
 from dataclasses import dataclass, field
@@ -16,7 +16,8 @@ from ratchet.metrics.counts import Integers
 if TYPE_CHECKING:
     import pyarrow as pa
 
-CONSTANT = ("group", "cluster")  # a problem has one of each
+CONSTANT = ("group", "cluster", "concepts")  # a problem has one of each
+_APART = "\0"  # between the concepts of a list
 
 
 class Clash(Exception):
@@ -43,7 +44,7 @@ class Ledger:
     def enter(self, table: "pa.Table") -> "pa.Table":
         """The table with its unnumbered attempts numbered by their order of appearance within their problem.
 
-        Raises Clash where a problem is in another group or cluster than before.
+        Raises Clash where a problem has another group or cluster, or other concepts, than before.
         """
         import pyarrow as pa
 
@@ -101,7 +102,7 @@ class Ledger:
         return number
 
     def _require_constant(self, table: "pa.Table", column: str, uniques: Integers, rows: Integers) -> None:
-        names, name_of = encoded(table[column])
+        names, name_of = encoded(as_text(table[column]))
         known = self._names[column]
         numbers = np.array([known.setdefault(name, len(known) + 1) for name in names], dtype=np.int64)[name_of]
         first = self._first[column] = grown(self._first[column], self._problem_count)
@@ -113,8 +114,9 @@ class Ledger:
             row = int(different[0])
             problem = int(uniques[rows[row]])
             before = next(name for name, number in known.items() if number == first[problem])
+            expected = listed(before) if before is not None and column == "concepts" else before
             found = f"{self._named(problem)} in {column} {table[column][row].as_py()!r}"
-            raise Clash(self.rows + row, found, f"{column} {before!r} as before")
+            raise Clash(self.rows + row, found, f"{column} {expected!r} as before")
 
     def _named(self, problem: int) -> str:
         suite, problem_id = next(
@@ -124,6 +126,23 @@ class Ledger:
             if number == problem
         )
         return f"problem {problem_id!r} of suite {suite!r}"
+
+
+def as_text(column: "pa.ChunkedArray") -> "pa.ChunkedArray":
+    """A column of texts as it is; lists of texts as one text each, their number first; no list is an empty one."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if not pa.types.is_list(column.type):
+        return column
+    number = pc.cast(pc.fill_null(pc.list_value_length(column), 0), pa.string())
+    return pc.binary_join_element_wise(number, pc.fill_null(pc.binary_join(column, _APART), ""), _APART)
+
+
+def listed(text: str) -> list[str]:
+    """The list that `as_text` made a text of."""
+    number, *texts = text.split(_APART)
+    return texts[: int(number)]
 
 
 def encoded(column: "pa.ChunkedArray") -> tuple[list[str | None], Integers]:

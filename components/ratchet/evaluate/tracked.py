@@ -2,6 +2,8 @@
 
 from ratchet.evaluate.profile import Profile
 
+_TAKEN = {"[group=": "/group_", "[concept=": "/concept_", "]": "", "@": "_at_", "^": "_hat_"}
+
 
 def tracked_metrics(profile: Profile, intervals: bool = False) -> dict[str, float]:
     """What trackers are given: `suite/pass_at_16` and so on, undefined metrics left out.
@@ -19,5 +21,7 @@ def tracked_metrics(profile: Profile, intervals: bool = False) -> dict[str, floa
 
 
 def _trackable(name: str) -> str:
-    plain = name.replace("[group=", "/group_").replace("]", "").replace("@", "_at_").replace("^", "_hat_")
+    plain = name
+    for written, taken in _TAKEN.items():
+        plain = plain.replace(written, taken)
     return "".join(character if character.isalnum() or character in "_-./ " else "_" for character in plain)

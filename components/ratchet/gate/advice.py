@@ -25,16 +25,18 @@ _HINTS: dict[str, str] = {
 def advice(case: Case, decision: Decision, kind: HarmKind, axes: Sequence[AxisResult]) -> tuple[str, ...]:
     """What to do next, where the verdict is BLOCK or INCONCLUSIVE."""
     if decision == "INCONCLUSIVE":
-        return (_more_evidence(axes),)
+        return tuple(_more_evidence(axes))
     return tuple(_after_block(case, kind, axes)) if decision == "BLOCK" else ()
 
 
-def _more_evidence(axes: Sequence[AxisResult]) -> str:
+def _more_evidence(axes: Sequence[AxisResult]) -> Iterator[str]:
     needed = [r.problems_needed for r in axes if r.outcome == "undecided" and r.tier == "critical"]
     if not needed or None in needed:
-        return "Keep what is in place; train another candidate rather than measuring this one again."
+        yield "Keep what is in place; train another candidate rather than measuring this one again."
+        return
     most = max(n for n in needed if n is not None)
-    return f"Keep what is in place and evaluate on about {rounded(most)} problems, then ask again."
+    yield f"Keep what is in place and evaluate on about {rounded(most)} problems, then ask again."
+    yield "What a budget can decide, before it is spent, says: ratchet plan --policy POLICY --base BASE"
 
 
 def _after_block(case: Case, kind: HarmKind, axes: Sequence[AxisResult]) -> Iterator[str]:

@@ -78,7 +78,8 @@ def _joint_reversal(case: Case, axes: Sequence[AxisResult], rises: dict[str, Cha
         harmed = result.axis != "pass@1" and result.outcome == "harm"
         if not harmed or rise is None or result.difference is None or result.low is None or result.high is None:
             continue
-        p = max(rise.p_at_most(0.0), result.p_harm if result.p_harm is not None else 1.0)
+        harm = result.p_harm if result.p_harm_holm is None else result.p_harm_holm
+        p = max(rise.p_at_most(0.0), 1.0 if harm is None else harm)
         if p <= case.alpha:
             bound = result.low if result.margin_kind == "rise" else result.high
             found.append(
@@ -87,6 +88,7 @@ def _joint_reversal(case: Case, axes: Sequence[AxisResult], rises: dict[str, Cha
                     reference=result.reference or "",
                     rise=rise.value,
                     rise_low=rise.lower(case.alpha),
+                    margin_kind=result.margin_kind,
                     harm=result.difference,
                     harm_bound=bound,
                     p=p,

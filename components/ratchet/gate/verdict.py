@@ -70,11 +70,13 @@ class Reference:
 class JointReversal:
     """Both halves of a reversal at once: pass@1 of the main suite rose while an axis fell beyond its margin.
 
-    `p` is the larger of the two p-values, and so the p-value of "not both": an intersection-union test.
+    `p` is the larger of the two p-values (the axis' own after Holm, where it is critical), and so the p-value of "not
+    both": an intersection-union test.
     """
 
     axis: str
     reference: str
+    margin_kind: MarginKind
     rise: float
     rise_low: float
     harm: float

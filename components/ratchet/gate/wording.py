@@ -19,6 +19,14 @@ HEADLINES: dict[Decision, str] = {
 _COLUMNS = ("axis", "tier", "against", "candidate", "reference", "difference", "bounds", "margin", "outcome")
 
 
+def title(verdict: Verdict) -> str:
+    """The verdict in a few words; where a person decided, what the gate had said as well."""
+    kind = f" ({verdict.kind})" if verdict.kind != "none" else ""
+    if verdict.overridden is None:
+        return f"{verdict.verdict}{kind}"
+    return f"{verdict.verdict} by override, the gate said {verdict.overridden.verdict}{kind}"
+
+
 def headline(verdict: Verdict) -> str:
     """One sentence that says what the verdict is."""
     if verdict.overridden is not None:
@@ -28,7 +36,7 @@ def headline(verdict: Verdict) -> str:
     if verdict.verdict == "BLOCK" and verdict.kind == "reversal" and _pass_at_1_held(verdict.axes):
         return "Do not promote this checkpoint: pass@1 held, but the model became able to do less."
     if verdict.verdict == "INCONCLUSIVE" and verdict.kind != "none":
-        return "Nothing critical is established, but a supporting axis fell beyond its margin."
+        return "Nothing critical is established, but a supporting axis went beyond its margin."
     return HEADLINES[verdict.verdict]
 
 
@@ -48,7 +56,7 @@ def reasons(
         against = " and ".join(dict.fromkeys(str(r.reference) for r in axes))
         kept = f"harm beyond the margin is excluded on every critical axis against {against} (alpha {alpha:.3g})"
         return [kept, *shown]
-    both = [_both(reversal)] if reversal is not None else []
+    both = [joint(reversal)] if reversal is not None else []
     return [*decisive, *both, *undecided, *shown]
 
 
@@ -85,11 +93,11 @@ def as_text(verdict: Verdict) -> str:
     rows = [list(_COLUMNS), *axis_rows(verdict.axes)]
     widths = [max(len(row[i]) for row in rows) for i in range(len(_COLUMNS))]
     table = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    kind = f" ({verdict.kind})" if verdict.kind != "none" else ""
     parts = [
-        [f"{verdict.verdict}{kind}: {headline(verdict)}"],
+        [f"{title(verdict)}: {headline(verdict)}"],
         [f"- {reason}" for reason in verdict.reasons],
         table if verdict.axes else [],
+        [f"Not measured: {line}" for line in unmeasured(verdict.axes)],
         [f"Next: {line}" for line in verdict.advice],
     ]
     return "\n\n".join("\n".join(_printable(line) for line in part) for part in parts if part)
@@ -98,12 +106,12 @@ def as_text(verdict: Verdict) -> str:
 def as_markdown(verdict: Verdict) -> str:
     """The same in Markdown, with everything that came from a file escaped."""
     rows = [list(_COLUMNS), ["---"] * len(_COLUMNS), *axis_rows(verdict.axes)]
-    kind = f" ({verdict.kind})" if verdict.kind != "none" else ""
     parts = [
-        [f"## {SYMBOLS[verdict.verdict]} {verdict.verdict}{kind}"],
-        [headline(verdict)],
+        [f"## {SYMBOLS[verdict.verdict]} {title(verdict)}"],
+        [f"**{_escaped(headline(verdict))}**" if verdict.overridden else _escaped(headline(verdict))],
         [f"- {_escaped(reason)}" for reason in verdict.reasons],
         ["| " + " | ".join(_escaped(cell) for cell in row) + " |" for row in rows] if verdict.axes else [],
+        [f"- Not measured: {_escaped(line)}" for line in unmeasured(verdict.axes)],
         [f"- Next: {_escaped(line)}" for line in verdict.advice],
     ]
     return "\n\n".join("\n".join(part) for part in parts if part) + "\n"
@@ -119,11 +127,28 @@ def axis_rows(axes: Sequence[AxisResult]) -> list[list[str]]:
             *("-" if value is None else f"{value:.3f}" for value in (r.candidate_estimate, r.reference_estimate)),
             "-" if r.difference is None else _amount(r, r.difference),
             "-" if r.low is None or r.high is None else _interval(r),
-            _margin(r),
-            "nothing to compare" if r.outcome == "first" else r.outcome,
+            f"rise {_margin(r)}" if r.margin_kind == "rise" else _margin(r),
+            outcome(r),
         ]
         for r in axes
     ]
+
+
+def outcome(result: AxisResult) -> str:
+    """What came of an axis, in a word or two."""
+    if result.reason is not None:
+        return "not measured"
+    return "nothing to compare" if result.outcome == "first" else result.outcome
+
+
+def unmeasured(axes: Sequence[AxisResult]) -> list[str]:
+    """Each axis that could not be measured, and why, the reason of several once."""
+    named: dict[tuple[str, str], list[str]] = {}
+    for r in axes:
+        if r.reason is not None:
+            named.setdefault((r.axis, r.reason), []).append(r.reference or "")
+    against = {key: f" against {' and '.join(names)}" if any(names) else "" for key, names in named.items()}
+    return [f"{axis}{against[axis, reason]}: {reason}" for axis, reason in named]
 
 
 def _harm(result: AxisResult, pass_at_1: Mapping[str, float]) -> str:
@@ -138,10 +163,12 @@ def _harm(result: AxisResult, pass_at_1: Mapping[str, float]) -> str:
     return f"{text}; pass@1 did not fall ({change:+.3f})" if change >= 0.0 else text
 
 
-def _both(reversal: JointReversal) -> str:
+def joint(reversal: JointReversal) -> str:
+    """Both halves of a reversal with their figures."""
+    style = "+.1%" if reversal.margin_kind == "relative drop" else "+.3f"
     return (
         f"reversal: pass@1 rose by {reversal.rise:.3f} (at least {reversal.rise_low:.3f}) while {reversal.axis} "
-        f"changed by {reversal.harm:+.3f} (to {reversal.harm_bound:+.3f} at best) against {reversal.reference}; "
+        f"changed by {reversal.harm:{style}} (to {reversal.harm_bound:{style}} at best) against {reversal.reference}; "
         f"both at once, p = {reversal.p:.2g}"
     )
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,8 +46,9 @@ def count_problems(attempts: "pa.Table") -> ProblemCounts:
 
     ids, problems = codes(attempts["problem_id"])
     outcomes, outcome_of = codes(attempts["outcome"])
-    crossed = np.bincount(problems * len(outcomes) + outcome_of, minlength=len(ids) * len(outcomes))
-    crossed = crossed.reshape(len(ids), len(outcomes))
+    pairs = problems * np.int64(len(outcomes))
+    pairs += outcome_of  # in place: memory that is new is what takes the time
+    crossed = np.bincount(pairs, minlength=len(ids) * len(outcomes)).reshape(len(ids), len(outcomes))
     order = np.asarray(pc.sort_indices(ids)).astype(np.int64)
     order = order[crossed[order].any(axis=1)]
     by_name = dict(zip(outcomes.to_pylist(), crossed[order].T, strict=True))
@@ -64,7 +65,7 @@ def count_problems(attempts: "pa.Table") -> ProblemCounts:
     )
 
 
-def codes(column: "pa.ChunkedArray") -> tuple["pa.Array", Integers]:
+def codes(column: "pa.ChunkedArray") -> tuple["pa.Array", NDArray[np.integer[Any]]]:
     """The values of a column of texts and null after them, and for each row the place of its value among these.
 
     Of a column that comes as codes the values may be more than there are rows for.
@@ -76,10 +77,10 @@ def codes(column: "pa.ChunkedArray") -> tuple["pa.Array", Integers]:
         array = array.dictionary_encode()
     values = pa.concat_arrays([array.dictionary, pa.nulls(1, array.dictionary.type)])
     indices = array.indices.fill_null(len(values) - 1) if array.null_count else array.indices
-    return values, np.asarray(indices).astype(np.int64)
+    return values, np.asarray(indices)
 
 
-def _first_rows(problems: Integers, count: int) -> Integers:
+def _first_rows(problems: NDArray[np.integer[Any]], count: int) -> Integers:
     """For each of `count` problems the first row that has its number; 0 where none has."""
     starts = np.concatenate([[0], np.flatnonzero(problems[1:] != problems[:-1]) + 1])[: len(problems)]
     rows = np.zeros(count, dtype=np.int64)

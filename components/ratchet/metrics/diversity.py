@@ -104,13 +104,17 @@ def text_kernel(texts: Sequence[str]) -> Floats:
     come twice: two wordings of one solution would have nothing in common. A text without words is like its own kind
     and unlike every other.
     """
-    columns: dict[tuple[str, ...], int] = {}
-    found: list[int] = []
-    for row, words in enumerate(map(tokens, texts)):
-        grams = [*_n_grams(words, 1), *_n_grams(words, 2)] or [()]
-        found += [row + len(texts) * columns.setdefault(gram, len(columns)) for gram in grams]
-    counts = np.bincount(np.array(found, dtype=np.int64), minlength=len(columns) * len(texts)).astype(np.float64)
-    counts = counts.reshape(len(columns), len(texts))
+    if not texts:
+        return np.zeros((0, 0))
+    known: dict[str, int] = {}
+    split = [[known.setdefault(word, len(known)) for word in tokens(text)] for text in texts]
+    words, size = [np.array(numbers, dtype=np.int64) for numbers in split], len(known)
+    # A word is its number, a pair of words a number above all words.
+    grams = [np.concatenate([of, size + of[:-1] * size + of[1:]]) if len(of) else np.array([-1]) for of in words]
+    values, columns = np.unique(np.concatenate(grams), return_inverse=True)
+    rows = np.repeat(np.arange(len(texts)), [len(of) for of in grams])
+    counts = np.bincount(columns * len(texts) + rows, minlength=len(values) * len(texts)).astype(np.float64)
+    counts = counts.reshape(len(values), len(texts))
     products = counts.T @ counts
     lengths = np.sqrt(np.diagonal(products))
     cosines: Floats = products / np.outer(lengths, lengths)

@@ -5,9 +5,9 @@ and dashes, which differ in print.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 from ratchet.pages.text import columns, short
 
@@ -16,6 +16,7 @@ DASHES = ([1, 0], [6, 3], [2, 3], [10, 3, 2, 3])
 MARKS = ("circle", "square", "diamond", "triangle-up")
 INK = "#111827"
 FAINT = "#EEF0F3"
+HARM = "#FBE3D4"
 OUTCOMES = ("ok", "undecided", "harm")
 OUTCOME_COLOURS = ("#0072B2", "#6B7280", "#D55E00")
 OUTCOME_MARKS = ("circle", "square", "triangle-down")
@@ -47,17 +48,6 @@ _CONFIG = {
 
 
 @dataclass(frozen=True, slots=True)
-class CurvePoint:
-    """pass@k of one side with its bounds."""
-
-    side: str
-    k: int
-    estimate: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True, slots=True)
 class Point:
     """One point of a line, with the ends of its band where there is one."""
 
@@ -70,7 +60,10 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A number in a row of its own: dot, whisker and, where it has one, the margin that it is held against."""
+    """A number in a row of its own: dot, whisker and, where it has one, the margin that it is held against.
+
+    Harm begins at -margin and lies left of it, or, where `harm` is right, at +margin and right of it.
+    """
 
     row: str
     value: float
@@ -78,11 +71,12 @@ class Interval:
     high: float | None
     kind: str
     margin: float | None = None
+    harm: Literal["left", "right"] = "left"
 
-
-def curves_svg(points: Sequence[CurvePoint]) -> str:
-    """pass@k over k, one line a side with its band; the candidate is the first side."""
-    return lines_svg([Point(p.side, p.k, p.estimate, p.low, p.high) for p in points], attempts_axis(), "pass@k")
+    @property
+    def edge(self) -> float | None:
+        """Where harm begins."""
+        return None if self.margin is None else self.margin if self.harm == "right" else -self.margin
 
 
 def attempts_axis(title: str = "k, attempts a problem") -> dict[str, Any]:
@@ -137,17 +131,20 @@ def intervals_svg(
     colours: Sequence[str] = OUTCOME_COLOURS,
     marks: Sequence[str] = OUTCOME_MARKS,
     signed: bool = True,
+    unit: Literal[".2f", ".0%"] = ".2f",
 ) -> str:
-    """Each number with its interval in the row that it names, top to bottom; changes (`signed`) beside a line at 0."""
+    """Each number with its interval in the row that it names, top to bottom; changes (`signed`) beside a line at 0.
+
+    Where a row has a margin, a tick marks it and what lies beyond it is shaded.
+    """
     names = list(dict.fromkeys(row.row for row in rows))
-    values = [
-        {**asdict(row), "at": at, "least": None if row.margin is None else -row.margin} for row, at in _placed(rows)
-    ]
-    axis = {"title": title, "format": "+.2f" if signed else ".2f", "tickCount": 6}
-    x = {"type": "quantitative", "scale": {"padding": 14, "zero": False}, "axis": axis}
+    values = [{**asdict(row), "at": at, "edge": row.edge} for row, at in _placed(rows)]
+    axis = {"title": title, "format": f"+{unit}" if signed else unit, "tickCount": 6}
+    x = {"type": "quantitative", "scale": {"padding": 14, "zero": False, **_ends(rows)}, "axis": axis}
     y = {"type": "quantitative", "scale": {"domain": [len(names), 0], "nice": False}, "axis": None}
     looks = {"color": _told_apart("kind", kinds, colours), "shape": _told_apart("kind", kinds, marks)}
     layers = [
+        *_harm_zones(values, x, y),
         *_row_names(names, y),
         *([{"mark": {"type": "rule", "color": INK}, "encoding": {"x": {"datum": 0, **x}}}] if signed else []),
         *_dots_with_whiskers(values, x, {**y, "field": "at"}, looks),
@@ -159,13 +156,13 @@ def intervals_svg(
 def _dots_with_whiskers(
     values: Sequence[dict[str, Any]], x: dict[str, Any], y: dict[str, Any], looks: dict[str, Any]
 ) -> list[dict[str, Any]]:
-    margins = [value for value in values if value["least"] is not None]
+    margins = [value for value in values if value["edge"] is not None]
     ends = [value for value in values if value["low"] is not None and value["high"] is not None]
     return [
         {
             "data": {"values": margins},
             "mark": {"type": "tick", "orient": "vertical", "color": INK, "thickness": 3, "size": 20},
-            "encoding": {"x": {**x, "field": "least"}, "y": y},
+            "encoding": {"x": {**x, "field": "edge"}, "y": y},
         },
         {
             "data": {"values": ends},
@@ -177,6 +174,27 @@ def _dots_with_whiskers(
             "encoding": {"x": {**x, "field": "value"}, "y": y, **looks},
         },
     ]
+
+
+def _harm_zones(values: Sequence[dict[str, Any]], x: dict[str, Any], y: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """What lies beyond the margin of each row, from there to the end of the picture."""
+    for side, end in (("left", 0), ("right", "width")):
+        zones = [
+            {"edge": value["edge"], "top": value["at"] - 0.5, "bottom": value["at"] + 0.5}
+            for value in values
+            if value["edge"] is not None and value["harm"] == side
+        ]
+        places = {"x": {**x, "field": "edge"}, "x2": {"value": end}}
+        heights = {"y": {**y, "field": "top"}, "y2": {"field": "bottom"}}
+        if zones:
+            yield {"data": {"values": zones}, "mark": {"type": "rect", "color": HARM}, "encoding": places | heights}
+
+
+def _ends(rows: Sequence[Interval]) -> dict[str, list[float]]:
+    """The ends of the axis where there are margins: something of what lies beyond each is in the picture."""
+    edges = [1.5 * row.edge for row in rows if row.edge is not None]
+    seen = [end for row in rows for end in (row.value, row.low, row.high) if end is not None]
+    return {"domain": [min(0.0, *edges, *seen), max(0.0, *edges, *seen)]} if edges else {}
 
 
 def _placed(rows: Sequence[Interval]) -> list[tuple[Interval, float]]:
