@@ -42,10 +42,11 @@ types: $(INSTALLED) ## mypy, strict
 golden: $(INSTALLED) ## write the golden files anew, after a change that was meant
 	$(BIN)/ratchet pipeline compile --rounds 4 --out pipelines/compiled/self_improvement.yaml
 	$(BIN)/python -m ratchet_pipelines.catalogue
+	$(BIN)/python -m ratchet.evaluate.schema
 
 lock: $(INSTALLED) ## choose the pinned versions anew
 	$(UV) pip compile --quiet --python-version 3.11 --no-emit-index-url --no-header --no-annotate --generate-hashes \
-		--extra validate --extra train --extra sample --extra registry --extra kfp --extra dev \
+		--extra validate --extra train --extra sample --extra grade --extra registry --extra kfp --extra dev \
 		pyproject.toml -o requirements.txt
 
 clean: ## remove what was built here (not runs/)

@@ -46,7 +46,10 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Grade:
-    """The outcome of one attempt: a failure of the machinery is `error` and never a wrong answer."""
+    """The outcome of one attempt: a failure of the machinery is `error` and never a wrong answer.
+
+    `isolation` is the level at which a program was run, None where nothing was run.
+    """
 
     problem_id: str
     suite: str
@@ -55,6 +58,7 @@ class Grade:
     answer: str | None
     reason: str | None = None
     confidence: float | None = None
+    isolation: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

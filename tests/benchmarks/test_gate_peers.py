@@ -60,6 +60,14 @@ def test_ratchet_is_right(case: Any, ratchet: Any) -> None:
     assert answer.kind in {*case.right, "open"}
 
 
+def test_without_the_base_the_best_of_the_history_sees_an_erosion(ratchet: Any) -> None:
+    # round 5 is .012 below round 4, within the margin of .02, and .048 below round 1
+    case = next(case for case in CASES if case.history)
+    alone, with_best = (ratchet(case, names).kind for names in (["champion"], ["champion", "best"]))
+    assert alone != "stop"
+    assert with_best == "stop"
+
+
 def test_the_reversal_has_the_rates_that_were_measured() -> None:
     before, after = cases.reversal_rates()
     # exactly: 1 - (1 - p)^16 is the chance that one of 16 attempts is right

@@ -21,6 +21,8 @@ VERBS = {
     "evaluate": "Turn graded attempts into a capability profile.",
     "show": "Print the numbers of a profile.",
     "compare": "Compare two profiles, problem by problem.",
+    "policy": "Write a policy to start from, or check one.",
+    "plan": "Say how much evidence a policy needs, and what it costs.",
     "gate": "Decide whether a checkpoint may be promoted.",
     "verify": "Check that a verdict is signed and speaks of these files.",
     "keys": "Make the key pair that verdicts are signed with.",
@@ -38,6 +40,9 @@ EXTRAS = {
     "tokenizers": "sample",
     "trl": "train",
     "datasets": "train",
+    "math_verify": "grade",
+    "latex2sympy2_extended": "grade",
+    "sympy": "grade",
     "mlflow": "registry",
     "kfp": "kfp",
 }

@@ -19,7 +19,10 @@ HEADLINES = (
     "diversity.equations.",
     "calibration.ece",
     "disparity",
+    "improvement.share",
+    "regression.share",
     "attribution.",
+    "crossover",
     "dynamics.",
     "concepts.",
 )
@@ -37,12 +40,14 @@ def print_metrics(metrics: Sequence["Metric"], form: str) -> None:
     if form == "json":
         click.echo(json.dumps([asdict(metric) for metric in metrics], indent=2, ensure_ascii=False, allow_nan=False))
         return
+    from ratchet.pages.meanings import decimals
+
     numeric = ("estimate", "low", "high", "of", "left out", "ungradable", "errors")
     rows = [
         (
             m.suite,
             m.name,
-            *map(shown, (m.estimate, m.low, m.high)),
+            *(shown(value, decimals(m.name)) for value in (m.estimate, m.low, m.high)),
             f"{m.denominator:.6g}",
             *map(str, (m.left_out, m.ungradable, m.errors)),
             m.reason or "",

@@ -21,9 +21,9 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], numeric: 
     Console(markup=False, emoji=False, highlight=False, width=width).print(table)
 
 
-def shown(value: float | None) -> str:
-    """A number between 0 and 1 as it stands in a table; a dash where there is none."""
-    return "–" if value is None else f"{value:.3f}"
+def shown(value: float | None, decimals: int = 3) -> str:
+    """A number as it stands in a table; a dash where there is none."""
+    return "–" if value is None else f"{value:.{decimals}f}"
 
 
 def signed(value: float | None) -> str:

@@ -1,73 +1,96 @@
 """Samples in, graded attempts out."""
 
 import dataclasses
+import shutil
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ratchet.errors import InputError
-from ratchet.grade.numeric import grade_numeric
-from ratchet.progress import tracking
+from ratchet.grade.agreement import with_agreement
+from ratchet.grade.gold import check_gold
+from ratchet.grade.kinds import Graders, require_graders
+from ratchet.grade.parts import Problems, TooManyErrors, grade_parts, read_parts
+from ratchet.grade.settings import Grading
 from ratchet.records import Attempt, Grade, Problem, Sample
 from ratchet.steps import run_step
-from ratchet.storage import file_digest, read_records, read_with_header, write_records
+from ratchet.storage import Header, file_digest, read_records, read_with_header, write_records
 
 ATTEMPTS_FILE = "attempts.parquet"
 GRADES_FILE = "grades.parquet"
+PARTS = "parts"
+NOT_IN_ATTEMPTS = ("reason", "isolation")
 
 
-def grade(samples: Path, problems: Path, out: Path) -> Path:
-    """The folder `out` with `grades.parquet` and `attempts.parquet`, the samples joined with their grades."""
-    made_from = {"samples": file_digest(samples), "problems": file_digest(problems)}
+def grade(samples: Path, problems: Path, out: Path, settings: Grading = Grading()) -> Path:  # noqa: B008  frozen
+    """The folder `out` with `grades.parquet` and `attempts.parquet`, the samples joined with their grades.
+
+    The same call after a kill completes the attempts that are missing.
+    """
+    made_from = {"samples": file_digest(samples), "problems": file_digest(problems), **settings.describe()}
 
     def work(partial: Path) -> None:
-        drawn, header = read_with_header(samples, Sample)
-        by_key = {(problem.suite, problem.id): problem for problem in read_records(problems, Problem)}
-        grades = _graded(drawn, by_key, samples)
-        write_records(partial / GRADES_FILE, grades, Grade, header)
-        attempts = [
-            _attempt(sample, given, by_key[sample.suite, sample.problem_id])
-            for sample, given in zip(drawn, grades, strict=True)
-        ]
-        write_records(partial / ATTEMPTS_FILE, attempts, Attempt, header)
+        if not (partial / ATTEMPTS_FILE).exists():  # written last, from all the parts
+            drawn, header = read_with_header(samples, Sample)
+            used = _used(drawn, samples, problems)
+            with Graders(settings) as graders:
+                check_gold(list(used.values()), graders, problems)
+                grade_parts(drawn, used, partial / PARTS, graders, settings.max_error_rate * len(drawn))
+            _write(partial, drawn, used, header, settings)
+        shutil.rmtree(partial / PARTS, ignore_errors=True)
 
-    return run_step(out, made_from, work)
+    try:
+        return run_step(out, made_from, work)
+    except TooManyErrors as stop:
+        raise InputError(
+            f"the machinery failed on {stop.errors} attempts, mostly: {stop.reason}",
+            where=samples,
+            expected=f"failures on at most {settings.max_error_rate:g} of all attempts (max_error_rate)",
+            next="mend what failed; the same command then grades what is missing and what failed",
+        ) from None
 
 
-def outcome_counts(attempts: Iterable[Attempt]) -> Counter[str]:
+def outcome_counts(attempts: Iterable[Attempt | Grade]) -> Counter[str]:
     """How many attempts had which outcome."""
     return Counter(attempt.outcome for attempt in attempts)
 
 
-def grade_sample(sample: Sample, problem: Problem) -> Grade:
-    """The grade of one sample; the kinds of answer that have no grader yet are refused before."""
-    outcome, answer, reason = grade_numeric(sample.text, problem.answer)
-    return Grade(sample.problem_id, sample.suite, sample.attempt, outcome, answer, reason)
+def reason_counts(grades: Iterable[Grade]) -> Counter[tuple[str, str]]:
+    """How many attempts had which outcome for which reason, where a reason was given."""
+    return Counter((grade.outcome, grade.reason) for grade in grades if grade.reason is not None)
 
 
-def _graded(samples: list[Sample], problems: dict[tuple[str, str], Problem], where: Path) -> list[Grade]:
-    if not samples:
-        raise InputError("no sample", where=where, expected="samples that `ratchet sample` drew")
-    missing = next((s for s in samples if (s.suite, s.problem_id) not in problems), None)
+def _used(drawn: Sequence[Sample], samples: Path, problems: Path) -> Problems:
+    """The problems that the samples are of, by suite and id, after what can't be graded was refused."""
+    if not drawn:
+        raise InputError("no sample", where=samples, expected="samples that `ratchet sample` drew")
+    known = {(problem.suite, problem.id): problem for problem in read_records(problems, Problem)}
+    keys = dict.fromkeys((sample.suite, sample.problem_id) for sample in drawn)
+    missing = next((key for key in keys if key not in known), None)
     if missing is not None:
         raise InputError(
-            f"a sample of problem {missing.problem_id!r} of suite {missing.suite!r}",
-            where=where,
+            f"a sample of problem {missing[1]!r} of suite {missing[0]!r}",
+            where=samples,
             expected="samples of problems that the problem file has",
         )
-    other = next((p for p in problems.values() if p.kind != "numeric"), None)
-    if other is not None:
-        raise InputError(
-            f"problem {other.id!r} of kind {other.kind!r}", expected="kind 'numeric', the one graded so far"
-        )
-    grades = []
-    with tracking("grade", len(samples), "attempts") as advance:
-        for sample in samples:
-            grades.append(grade_sample(sample, problems[sample.suite, sample.problem_id]))
-            advance(1)
-    return grades
+    used = {key: known[key] for key in keys}
+    require_graders(list(used.values()))
+    return used
+
+
+def _write(partial: Path, drawn: Sequence[Sample], problems: Problems, header: Header, settings: Grading) -> None:
+    grades = read_parts(partial / PARTS)
+    if settings.confidence == "agreement":
+        grades = with_agreement(grades)
+        header = {**header, "confidence": settings.confidence}
+    write_records(partial / GRADES_FILE, grades, Grade, header)
+    attempts = [
+        _attempt(sample, given, problems[sample.suite, sample.problem_id])
+        for sample, given in zip(drawn, grades, strict=True)
+    ]
+    write_records(partial / ATTEMPTS_FILE, attempts, Attempt, header)
 
 
 def _attempt(sample: Sample, given: Grade, problem: Problem) -> Attempt:
-    shared = {f.name: getattr(given, f.name) for f in dataclasses.fields(Grade) if f.name != "reason"}
+    shared = {f.name: getattr(given, f.name) for f in dataclasses.fields(Grade) if f.name not in NOT_IN_ATTEMPTS}
     return Attempt(**shared, text=sample.text, group=problem.group, cluster=problem.cluster, concepts=problem.concepts)
