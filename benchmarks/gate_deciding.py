@@ -5,15 +5,16 @@ Ratchet by one that leaves out what no decision rests on (bounds, problems neede
 """
 
 import dataclasses
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
 import numpy as np
-from gate_worlds import Drawn, Integers, naive_best, side
+from gate_worlds import MARGINS, Drawn, Integers, Population, draw, measured, naive_best, side
 from scipy.special import stdtr
 
-from ratchet.gate import axes, retained
+from ratchet.gate import axes
 from ratchet.gate.axes import judge_axes
 from ratchet.gate.case import Case, _merged, choose_best
 from ratchet.gate.decide import _decision
@@ -145,14 +146,13 @@ def judged(
 
         return pair
 
-    splits, results = retained.SPLITS, []
+    results = []
     try:
-        retained.SPLITS = 1  # what chance alone makes is shown and decides nothing
         for gate in gates:
             axes._pair = pairs_by(GATES[gate])
             results.append(judge_axes(candidate, references, policy, alpha))
     finally:
-        axes._pair, retained.SPLITS = _PAIR, splits
+        axes._pair = _PAIR
     return results
 
 
@@ -179,3 +179,25 @@ def standing(rounds: Sequence[Evidence], policy: Policy, naive: bool = False) ->
 def alpha_of(policy: Policy, rounds: Sequence[Evidence]) -> float:
     """What this gate may err with."""
     return Case(policy, rounds[-1], {}, tuple(rounds)).alpha
+
+
+def decided(
+    world: Population,
+    n: int,
+    attempts: int,
+    repeats: int,
+    rng: np.random.Generator,
+    clusters: str = "alone",
+    policy: Policy | None = None,
+    gates: Sequence[str] = ("Ratchet",),
+) -> list[Counter[str]]:
+    """How often each gate decides what, on the same draws."""
+    rules = policy or policy_of({axis: MARGINS[axis] for axis in measured(attempts)}, attempts)
+    counts: list[Counter[str]] = [Counter() for _ in gates]
+    for repeat in range(repeats):
+        drawn = draw(rng, world, n, clusters)
+        given = references(rng, drawn, attempts, rules)
+        new = side(rng, "candidate", drawn.after, attempts, drawn)
+        for count, results in zip(counts, judged(new, given, rules, gates, seed=repeat), strict=True):
+            count[decision(results)] += 1
+    return counts

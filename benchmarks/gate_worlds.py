@@ -5,7 +5,7 @@ of pass@1, of pass@16 and of what is retained are sums. How much is lost is solv
 margin on the axes that were named.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -204,8 +204,3 @@ def naive_best(history: Sequence[Evidence]) -> Evidence:
     """The round with the highest pass@1, chosen and compared by the same attempts: what the gate does not do."""
     scores = [float(past.suites["main"].share.mean()) for past in history]
     return replace(history[int(np.argmax(scores))], name="best")
-
-
-def mean_churn(worlds: Iterable[Population]) -> float:
-    """The mean size of a problem's change of rate."""
-    return float(np.mean([world.weights @ np.abs(world.after - world.before) for world in worlds]))

@@ -146,7 +146,8 @@ def read_table(
 
     schema = arrow_schema(kind, leave_out, encoded)
     with parquet_errors(path, kind), path.open("rb") as stream:
-        table = pq.read_table(stream, columns=schema.names, read_dictionary=list(encoded))
+        # not pq.read_table, which imports pandas wherever it is installed
+        table = pq.ParquetFile(stream, read_dictionary=list(encoded)).read(columns=schema.names)
         header = metadata_header(table.schema.metadata)
         return table.select(schema.names).cast(schema).unify_dictionaries(), header
 

@@ -1,7 +1,7 @@
 """The gate's guarantees by simulation: a fast slice of `benchmarks/gate_guarantees.py`, with gates that fail it.
 
 Every share is held against alpha by a binomial test. Ratchet's may not be surprising (p < .001) where the true rate is
-alpha; in the same cells, on the same draws, the plain t and bootstrap gates are far above alpha (p < 1e-6), so that the
+alpha; in the same cells, on the same draws, the plain t and bootstrap gates are far above alpha (p < 1e-4), so that the
 tests would see a gate that is wrong.
 """
 
@@ -32,14 +32,14 @@ def loaded(name: str) -> ModuleType:
     return module
 
 
-worlds, deciding, guarantees = (loaded(name) for name in ("gate_worlds", "gate_deciding", "gate_guarantees"))
+worlds, deciding, _, nulls = (loaded(name) for name in ("gate_worlds", "gate_deciding", "gate_tables", "gate_nulls"))
 PLAIN = ("Ratchet", "t", "bootstrap")
 
 
 def shares(kind: str, world: Any, n: int, repeats: int, clusters: str = "alone", **options: Any) -> list[int]:
     """How many of `repeats` decisions each gate makes that are of this kind; 32 attempts."""
     rng = np.random.default_rng([7, n])
-    counts = guarantees.decided(world, n, 32, repeats, rng, clusters, **options)
+    counts = deciding.decided(world, n, 32, repeats, rng, clusters, **options)
     return [count[kind] for count in counts]
 
 
@@ -53,8 +53,8 @@ def test_rare_outright_losses_at_the_margin_are_promoted_by_t_and_bootstrap_and_
     world = worlds.at_margins(worlds.lost, worlds.STEADY, ("retained",), 32)
     ours, by_t, by_bootstrap = shares("PROMOTE", world, n, 250, gates=PLAIN)
     assert surprise(ours, 250) > 1e-3
-    assert surprise(by_t, 250) < 1e-6
-    assert surprise(by_bootstrap, 250) < 1e-6
+    assert surprise(by_t, 250) < 1e-5
+    assert surprise(by_bootstrap, 250) < 1e-5
 
 
 @pytest.mark.parametrize("clusters", ["fives", "skewed"])
@@ -62,8 +62,8 @@ def test_lost_clusters_at_the_margin_are_promoted_by_t_and_bootstrap_and_not_by_
     world = worlds.at_margins(worlds.lost, worlds.STEADY, ("retained",), 32)
     ours, by_t, by_bootstrap = shares("PROMOTE", world, 500, 120, clusters, gates=PLAIN)
     assert surprise(ours, 120) > 1e-3
-    assert surprise(by_t, 120) < 1e-6
-    assert surprise(by_bootstrap, 120) < 1e-6
+    assert surprise(by_t, 120) < 1e-5
+    assert surprise(by_bootstrap, 120) < 1e-5
 
 
 @pytest.mark.parametrize("clusters", ["fives", "skewed"])
@@ -89,7 +89,7 @@ def test_the_tenth_of_ten_equal_rounds_is_blocked_against_a_naive_best_and_not_a
             (results,) = deciding.judged(rounds[10], best, policy, ["Ratchet"])
             blocked[naive] += deciding.decision(results) == "BLOCK"
     assert surprise(blocked[False], repeats) > 1e-3
-    assert surprise(blocked[True], repeats) < 1e-6
+    assert surprise(blocked[True], repeats) < 1e-5
 
 
 def test_ten_gates_of_a_null_lineage_block_nothing_within_the_margins() -> None:
@@ -97,7 +97,7 @@ def test_ten_gates_of_a_null_lineage_block_nothing_within_the_margins() -> None:
     policy = deciding.policy_of(worlds.MARGINS, 32, against)
     spent = {"equal": deciding.policy_of(worlds.MARGINS, 32, against, {"spend": "equal", "rounds": 10})}
     rng = np.random.default_rng(4)
-    blocks = np.array([guarantees.one_lineage(rng, 200, 32, policy, spent, 0.0) for _ in range(8)])
+    blocks = np.array([nulls.one_lineage(rng, 200, 32, policy, spent, 0.0) for _ in range(8)])
     ever = blocks.any(axis=2).sum(axis=0)  # by halves, with a naive best, by halves with alpha / 10 a gate
     assert surprise(int(ever[0]), 8) > 1e-3
     assert ever[2] <= ever[0]

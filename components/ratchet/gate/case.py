@@ -72,13 +72,15 @@ def choose_best(history: Sequence[Evidence], policy: Policy) -> Evidence | None:
     """The round with the highest pass@1 on the main suite, chosen by its even attempts and compared by its odd ones.
 
     Chosen and compared on the same attempts, the best of many would look better than it is, and equal candidates worse.
+    What is lucky in it beside its attempts (problems that moved its way) is paid for in the p-values of harm, which are
+    multiplied by the number of rounds that it was chosen from: whichever it is, its own p-value holds.
     """
     main = policy.suites.main
     scores = [float(np.nanmean(past.even[main].share)) if main in past.even else -math.inf for past in history]
     if not scores:
         return None
     chosen = history[int(np.argmax(scores))]
-    return dataclasses.replace(chosen, name="best", suites=chosen.odd)
+    return dataclasses.replace(chosen, name="best", suites=chosen.odd, chosen_from=len(history))
 
 
 def _require_sensible(references: Mapping[str, Path], first: bool, history: Sequence[Path]) -> None:

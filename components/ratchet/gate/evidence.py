@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 class Evidence:
     """One side of the comparison; `suites` holds those that the policy names and the attempts have.
 
+    `chosen_from` says of how many rounds it was chosen as the best; 1 where nobody chose.
+
     `even` and `odd` hold the same from the attempts with even and odd numbers, where the policy needs halves: what was
     chosen on one half is compared on the other.
     """
@@ -39,6 +41,7 @@ class Evidence:
     suites: Mapping[str, Suite]
     even: Mapping[str, Suite] = field(default_factory=dict)
     odd: Mapping[str, Suite] = field(default_factory=dict)
+    chosen_from: int = 1
 
     def same_as(self, other: "Evidence") -> bool:
         """Whether both speak of one checkpoint: equal known digests, or the very same profile."""

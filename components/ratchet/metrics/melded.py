@@ -16,7 +16,7 @@ import numpy as np
 from ratchet.metrics.bounds import Floats
 from ratchet.metrics.counts import Integers
 
-DRAWS = 20_000
+DRAWS = 10_000
 SEED = 20_26_11
 _DRAWS_AT_ONCE = 2_000_000  # numbers: what is held in memory while drawing
 

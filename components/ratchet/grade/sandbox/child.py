@@ -1,0 +1,142 @@
+"""The process that runs a program: alone, and with nothing in its memory but the program and what it is called with."""
+
+import json
+import os
+import sys
+import types
+from pathlib import Path
+from typing import Any, NoReturn
+
+from ratchet.grade.sandbox import values, wire
+from ratchet.grade.sandbox.isolation import CHANNEL, isolate
+from ratchet.grade.sandbox.limits import Level, Limits
+
+MODULE = "solution"
+READY, LOADED, VALUE, RAISED = b"ready", b"loaded", b"v", b"e"
+CUTS = 50  # tries to find the part of a text that compiles
+
+
+def run(channel: int, level: Level, limits: Limits, scratch: Path | None) -> NoReturn:
+    """Takes a program from the channel, isolates this process and runs the program in it."""
+    os.dup2(channel, CHANNEL)
+    job = json.loads(wire.receive(CHANNEL) or b"null")
+    try:
+        if "stdin" in job:
+            _standard_streams(job["stdin"])
+        isolate(level, limits, scratch)
+    except BaseException as error:
+        wire.send(CHANNEL, f"{type(error).__name__}: {error}".encode())
+        os._exit(0)
+    wire.send(CHANNEL, READY)
+    if "stdin" in job:
+        _run_script(job["program"])
+    _serve(job["program"])
+
+
+def _standard_streams(text: str) -> None:
+    """The text as standard input, from memory, and the channel as standard output."""
+    opened = os.memfd_create("stdin")
+    with open(opened, "w", encoding="utf-8", errors="surrogateescape", newline="", closefd=False) as file:
+        file.write(text)
+    os.lseek(opened, 0, os.SEEK_SET)
+    os.dup2(opened, 0)
+    os.dup2(CHANNEL, 1)
+    sys.stdin = open(0, encoding="utf-8", errors="surrogateescape", closefd=False)  # noqa: SIM115
+    sys.stdout = open(1, "w", encoding="utf-8", errors="surrogateescape", closefd=False)  # noqa: SIM115
+
+
+def _run_script(program: str) -> NoReturn:
+    module = types.ModuleType("__main__")
+    sys.modules["__main__"] = module
+    code = 0
+    try:
+        exec(_compiled(program), module.__dict__)
+    except SystemExit as leaving:
+        code = leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
+    except BaseException:
+        code = 1
+    sys.stdout.flush()
+    os._exit(code & 0xFF)
+
+
+def _serve(program: str) -> NoReturn:
+    """Loads the program, says how that went, and answers the tester until the channel ends."""
+    module = types.ModuleType(MODULE)
+    sys.modules[MODULE] = module
+    held: list[Any] = []
+    try:
+        exec(_compiled(program), module.__dict__)
+    except BaseException as error:
+        wire.send(CHANNEL, _raised(error))
+    else:
+        wire.send(CHANNEL, LOADED)
+    while (request := wire.receive(CHANNEL)) is not None:
+        try:
+            reply = VALUE + _encoded(_answer(request, module, held), held)
+        except BaseException as error:
+            reply = _raised(error)
+        wire.send(CHANNEL, reply)
+    os._exit(0)
+
+
+def _answer(request: bytes, module: types.ModuleType, held: list[Any]) -> Any:
+    """What the tester's request comes to: a call, an attribute (always as a handle) or the setting of one."""
+
+    def meant(tag: str, which: Any) -> Any:
+        return held[which] if tag == "handle" else _named(module, which)
+
+    verb, target, *rest = values.decode(request, meant)
+    if verb == "call":
+        return target(*rest[0], **rest[1])
+    if verb == "get":
+        return _Handle(getattr(target, rest[0]))
+    return setattr(target, rest[0], rest[1])
+
+
+def _named(module: types.ModuleType, name: str) -> Any:
+    if name not in module.__dict__:
+        raise NameError(f"the program defines no {name!r}")
+    return module.__dict__[name]
+
+
+class _Handle:
+    """Marks what stays here, whatever its type."""
+
+    def __init__(self, held: Any):
+        self.held = held
+
+
+def _encoded(value: Any, held: list[Any]) -> bytes:
+    def keep(kept: Any) -> list[Any]:
+        held.append(kept.held if type(kept) is _Handle else kept)
+        return ["handle", len(held) - 1]
+
+    try:
+        return values.encode(value, keep)
+    except values.TooLarge:
+        return json.dumps(keep(value)).encode()
+
+
+def _raised(error: BaseException) -> bytes:
+    return RAISED + type(error).__name__.encode("utf-8", "replace")
+
+
+def _compiled(program: str) -> types.CodeType:
+    """The code of the text, or of its longest part from the start, up to a line that begins a statement, that compiles.
+
+    A model that isn't stopped writes on after its answer, and is cut off in the middle of a line.
+    """
+    lines = program.split("\n")
+    first: SyntaxError | None = None
+    end = len(lines)
+    for _ in range(CUTS):
+        try:
+            return compile("\n".join(lines[:end]), "<program>", "exec", dont_inherit=True, optimize=0)
+        except SyntaxError as error:
+            first = first or error
+            before = min(end, (error.lineno or end) + 1) - 1
+            end = next((n for n in range(before, 0, -1) if n < end and lines[n][:1].strip(" \t)]}#") != ""), 0)
+            if end == 0:
+                break
+    assert first is not None
+    raise first

@@ -1,0 +1,152 @@
+"""The tester's end of the channel to a child: whole messages, bounded in size, and in the time that the child idles."""
+
+import select
+import socket
+import struct
+import time
+from pathlib import Path
+
+from ratchet.grade.sandbox import wire
+from ratchet.grade.sandbox.child import READY
+from ratchet.grade.sandbox.limits import Limits
+
+LOOK_S = 0.1  # how often a child that doesn't answer is looked at
+_CREDENTIALS = struct.Struct("3i")
+
+
+class Lost(BaseException):
+    """The child is gone or has broken a limit; the reason, or None where only its end can tell.
+
+    No Exception, so that tests that expect one don't take it for theirs.
+    """
+
+    def __init__(self, reason: str | None):
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Failed(BaseException):
+    """This side failed, not the program: no verdict."""
+
+
+class Lifeline:
+    """One child's channel. Whatever the child writes, a method returns bytes or raises Lost."""
+
+    def __init__(self, channel: socket.socket, limits: Limits):
+        self.channel = channel
+        self.limits = limits
+        self.pid = 0
+        self.waited_s = self.looked_s = self.met_s = 0.0  # in all waits; of these until the last look, and at the start
+        channel.setblocking(False)
+        # Before the child can send anything: the kernel then says which process it is.
+        channel.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+
+    def meet(self) -> None:
+        """Waits until the child says that it is isolated. What comes before that is from our own code."""
+        self._wait()
+        first, ancillary, _, _ = self.channel.recvmsg(wire.HEADER.size, socket.CMSG_SPACE(_CREDENTIALS.size))
+        if len(first) < wire.HEADER.size or not ancillary:
+            raise Failed("the child ended before it was isolated")
+        self.pid = _CREDENTIALS.unpack(ancillary[0][2][: _CREDENTIALS.size])[0]
+        self.channel.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 0)
+        said = self._exactly(wire.HEADER.unpack(first)[0])
+        self.met_s = self.waited_s
+        if said != READY:
+            raise Failed(f"the isolation failed: {said.decode('utf-8', 'replace')[:200]}")
+
+    def send(self, message: bytes) -> None:
+        """Sends one message; Lost where the child doesn't take it."""
+        left = memoryview(wire.framed(message))
+        while left:
+            self._wait(writing=True)
+            try:
+                left = left[self.channel.send(left) :]
+            except OSError:
+                raise Lost(None) from None
+
+    def receive(self) -> bytes:
+        """The child's next message; Lost where none comes or it is longer than a value may be."""
+        size = wire.HEADER.unpack(self._exactly(wire.HEADER.size))[0]
+        if size > self.limits.output_bytes:
+            raise Lost("the program sent more than a value may be")
+        return self._exactly(size)
+
+    def rest(self) -> bytes | None:
+        """All that the child writes until it ends, or None where that is more than it may write."""
+        found = bytearray()
+        while piece := self._piece(1 << 16):
+            found += piece
+            if len(found) > self.limits.output_bytes:
+                return None
+        return bytes(found)
+
+    def _exactly(self, size: int) -> bytes:
+        found = bytearray()
+        while len(found) < size:
+            piece = self._piece(min(size - len(found), 1 << 20))
+            if not piece:
+                raise Lost(None)
+            found += piece
+        return bytes(found)
+
+    def _piece(self, most: int) -> bytes:
+        self._wait()
+        try:
+            return self.channel.recv(most)
+        except OSError:
+            return b""
+
+    def _wait(self, writing: bool = False) -> None:
+        """Waits for the channel; Lost when the child has run for too long, or been idle, over all waits together."""
+        ways: tuple[list[socket.socket], list[socket.socket]] = (
+            ([], [self.channel]) if writing else ([self.channel], [])
+        )
+        seen, ready = time.monotonic(), False
+        while not ready:
+            ready = any(select.select(*ways, [], LOOK_S))
+            now = time.monotonic()
+            self.waited_s += now - seen
+            seen = now
+            if self.waited_s - self.looked_s >= LOOK_S:
+                self._look()
+
+    def _look(self) -> None:
+        self.looked_s = self.waited_s
+        if self.waited_s > self.limits.wall_s:
+            raise Failed(f"no verdict within {self.limits.wall_s:g} s of the clock")
+        ran = cpu_s(self.pid) if self.pid else None
+        if ran is None:
+            return
+        if ran > self.limits.cpu_s:
+            raise Lost(out_of_time(self.limits))
+        # What the child did while nobody waited for it counts in its favour.
+        if self.waited_s - self.met_s - ran - queued_s(self.pid) > self.limits.idle_s:
+            raise Lost(f"the program slept or waited for more than {self.limits.idle_s:g} s")
+
+
+def out_of_time(limits: Limits) -> str:
+    """The reason for a verdict on a program that used more processor time than it may."""
+    return f"the program used up its CPU time ({limits.cpu_s} s)"
+
+
+def cpu_s(pid: int) -> float | None:
+    """The processor time of all threads of the process, to the nanosecond; None once it is gone.
+
+    The clock that clock_getcpuclockid(3) names. The limit of resources (RLIMIT_CPU) counts in ticks, which charge a
+    process for what others used on a busy host, and so is no more than a backstop.
+    """
+    try:
+        return time.clock_gettime((~pid << 3) | 2)
+    except OSError:
+        return None
+
+
+def queued_s(pid: int) -> float:
+    """For how long the process's threads waited for a processor; 0 where the kernel doesn't say."""
+    total = 0
+    for path in Path(f"/proc/{pid}/task").glob("*/schedstat"):
+        try:
+            total += int(path.read_text().split()[1])
+        except OSError:  # a thread that has ended
+            continue
+    return total / 1e9

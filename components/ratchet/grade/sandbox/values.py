@@ -1,0 +1,148 @@
+"""The values that may cross between tester and child: exact builtin types, of bounded size and depth, as JSON.
+
+A value is null, true, false, a number or a string as in JSON, or an array whose first item says what the rest is. Never
+pickle, and never a class by name: what is decoded is made here, from the types below alone, so whatever the other side
+writes, no class of its own gets across. Anything else stays where it is and crosses as a handle, a number.
+"""
+
+import datetime
+import json
+from array import array
+from collections import Counter, OrderedDict, defaultdict, deque
+from collections.abc import Callable
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
+
+DEPTH = 100
+ITEMS = 200_000
+PLAIN_INT = 2**53
+_SEQUENCES: dict[type, str] = {list: "list", tuple: "tuple", set: "set", frozenset: "frozenset"}
+_MAPPINGS: dict[type, str] = {dict: "dict", OrderedDict: "ordered", Counter: "counter", defaultdict: "dict"}
+# What str() says of these, their own constructors read.
+_TEXTS: dict[type, str] = {
+    Decimal: "decimal",
+    datetime.date: "date",
+    datetime.time: "time",
+    datetime.datetime: "datetime",
+}
+_BUILTIN: tuple[type, ...] = (int, float, complex, bool, str, bytes, bytearray, list, tuple, dict, set, frozenset)
+_TYPES: dict[str, type] = {kind.__name__: kind for kind in _BUILTIN}
+
+
+class Unreadable(Exception):
+    """The other side sent what is no value."""
+
+
+class TooLarge(Exception):
+    """The value is deeper or larger than what may cross."""
+
+
+def encode(value: Any, other: Callable[[Any], list[Any]]) -> bytes:
+    """The value as it travels; `other` says how an object of any other type does. TooLarge beyond the bounds."""
+    return json.dumps(_Encoder(other).encoded(value, 0), ensure_ascii=True, separators=(",", ":")).encode("ascii")
+
+
+def decode(data: bytes, other: Callable[[str, Any], Any]) -> Any:
+    """The value that `data` says; `other` makes what a tag unknown here stands for. Unreadable where it says none."""
+    try:
+        return _decoded(json.loads(data), other, 0)
+    except (ValueError, TypeError, IndexError, KeyError, ArithmeticError, RecursionError, MemoryError) as error:
+        raise Unreadable(type(error).__name__) from None
+
+
+class _Encoder:
+    """Counts the items of one value, so that a small object that refers to itself often can't unfold to a large one."""
+
+    def __init__(self, other: Callable[[Any], list[Any]]):
+        self.other = other
+        self.left = ITEMS
+
+    def encoded(self, value: Any, depth: int) -> Any:
+        """The value in JSON's types."""
+        kind = type(value)
+        self.left -= 1
+        if depth > DEPTH or self.left < 0:
+            raise TooLarge
+        if value is None or kind is bool or kind is float or kind is str:
+            return value
+        if kind is int:
+            return value if -PLAIN_INT < value < PLAIN_INT else ["int", hex(value)]
+        if kind in _SEQUENCES:
+            return [_SEQUENCES[kind], *(self.encoded(item, depth + 1) for item in value)]
+        if kind in _MAPPINGS:
+            return [_MAPPINGS[kind], *(self.encoded(part, depth + 1) for pair in value.items() for part in pair)]
+        return self._rare(value, kind, depth)
+
+    def _rare(self, value: Any, kind: type, depth: int) -> Any:
+        if kind is bytes or kind is bytearray:
+            return [kind.__name__, value.hex()]
+        if kind is complex:
+            return ["complex", value.real, value.imag]
+        if kind is range:
+            return ["range", *(self.encoded(n, depth + 1) for n in (value.start, value.stop, value.step))]
+        if kind is Fraction:
+            return ["fraction", self.encoded(value.numerator, depth + 1), self.encoded(value.denominator, depth + 1)]
+        if kind is deque:
+            return ["deque", value.maxlen, *(self.encoded(item, depth + 1) for item in value)]
+        if kind is array:
+            return ["array", value.typecode, *(self.encoded(item, depth + 1) for item in value)]
+        if kind is type and value in _BUILTIN:
+            return ["type", value.__name__]
+        if kind in _TEXTS and getattr(value, "tzinfo", None) is None:
+            return [_TEXTS[kind], str(value)]
+        return self.other(value)
+
+
+def _decoded(said: Any, other: Callable[[str, Any], Any], depth: int) -> Any:
+    if said is None or type(said) in (bool, int, float, str):
+        return said
+    if type(said) is not list or depth > DEPTH:
+        raise ValueError
+    tag, rest = said[0], said[1:]
+    if tag in _LEAVES:
+        return _LEAVES[tag](*rest)
+    if tag not in _BRANCHES:
+        return other(tag, *rest)
+    return _BRANCHES[tag]([_decoded(item, other, depth + 1) for item in rest])
+
+
+def _hex_int(text: str) -> int:
+    return int(text, 16)
+
+
+def _fraction(parts: list[Any]) -> Fraction:
+    numerator, denominator = parts
+    if type(numerator) is not int or type(denominator) is not int:
+        raise ValueError
+    return Fraction(numerator, denominator)
+
+
+def _pairs(flat: list[Any]) -> list[tuple[Any, Any]]:
+    return list(zip(flat[::2], flat[1::2], strict=True))
+
+
+_LEAVES: dict[str, Callable[..., Any]] = {
+    "int": _hex_int,
+    "type": _TYPES.__getitem__,
+    "complex": complex,
+    "bytes": bytes.fromhex,
+    "bytearray": bytearray.fromhex,
+    "decimal": Decimal,
+    "date": datetime.date.fromisoformat,
+    "time": datetime.time.fromisoformat,
+    "datetime": datetime.datetime.fromisoformat,
+}
+_BRANCHES: dict[str, Callable[[list[Any]], Any]] = {
+    "list": list,
+    "tuple": tuple,
+    "set": set,
+    "frozenset": frozenset,
+    "dict": lambda flat: dict(_pairs(flat)),
+    "ordered": lambda flat: OrderedDict(_pairs(flat)),
+    "counter": lambda flat: Counter(dict(_pairs(flat))),
+    "range": lambda parts: range(*parts),
+    "fraction": _fraction,
+    "deque": lambda parts: deque(parts[1:], parts[0]),
+    "array": lambda parts: array(parts[0], parts[1:]),
+}

@@ -1,0 +1,34 @@
+"""Messages of bounded length over a stream: eight bytes say how long the next one is."""
+
+import os
+import struct
+
+HEADER = struct.Struct(">Q")
+
+
+def framed(message: bytes) -> bytes:
+    """The message with its length before it."""
+    return HEADER.pack(len(message)) + message
+
+
+def send(descriptor: int, message: bytes) -> None:
+    """Writes one message, however long that takes."""
+    left = memoryview(framed(message))
+    while left:
+        left = left[os.write(descriptor, left) :]
+
+
+def receive(descriptor: int) -> bytes | None:
+    """The next message, however long that takes, or None where the stream ends."""
+    header = _exactly(descriptor, HEADER.size)
+    return None if header is None else _exactly(descriptor, HEADER.unpack(header)[0])
+
+
+def _exactly(descriptor: int, size: int) -> bytes | None:
+    found = bytearray()
+    while len(found) < size:
+        piece = os.read(descriptor, min(size - len(found), 1 << 20))
+        if not piece:
+            return None
+        found += piece
+    return bytes(found)
