@@ -49,7 +49,7 @@ def _after_block(case: Case, kind: HarmKind, axes: Sequence[AxisResult]) -> Iter
         past = case.history[number]
         yield (
             f"Roll forward {past.profile.name} (round {number + 1} of this lineage): it is the peak of pass@1, "
-            f"chosen on one half of the attempts and at {score:.3f} on the other."
+            f"chosen on one half of the attempts and at {score:.3f} on the other. What the gate said of it still holds."
         )
         yield f"Give the next run a budget of {number + 1 + BEYOND_PEAK} rounds: the peak's and {BEYOND_PEAK} more."
     fell = [f"{r.axis} against {r.reference}" for r in axes if r.outcome == "harm" and r.tier == "critical"]
