@@ -15,7 +15,7 @@ import pytest
 from ratchet.evaluate.build import Beside, evaluate
 from ratchet.evaluate.page import page, write_page
 from ratchet.evaluate.profile import Metric, Profile, Relative, SuiteCounts, read_profile
-from ratchet.evaluate.summary import as_markdown, write_summary
+from ratchet.evaluate.summary import as_markdown
 from ratchet.metrics.calibration import Bin
 from ratchet.metrics.intervals import Estimate
 from ratchet.metrics.suggestion import suggested_method
@@ -323,11 +323,9 @@ def test_the_summary_has_no_markup_from_files() -> None:
     assert len(table) == 3 and len({len(re.findall(r"(?<!\\)\|", line)) for line in table}) == 1
 
 
-def test_page_and_summary_are_written_to_files(tmp_path: Path) -> None:
+def test_the_page_is_written_to_a_file(tmp_path: Path) -> None:
     write_page(tmp_path / "a" / "profile.html", made())
-    write_summary(tmp_path / "a" / "summary.md", made())
     assert (tmp_path / "a" / "profile.html").read_text(encoding="utf-8") == page(made())
-    assert (tmp_path / "a" / "summary.md").read_text(encoding="utf-8") == as_markdown(made())
 
 
 def test_one_profile_makes_one_page(real: Profile) -> None:

@@ -2,13 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from ratchet.evaluate.known import Known, Missing, by_suite, merged, missing, usable, widest
 from ratchet.evaluate.profile import Metric, Profile
 from ratchet.pages.numbers import UNKNOWN, listed
 from ratchet.pages.text import markdown, short
-from ratchet.storage import write_text
 
 MOST_SUITES = 20  # rows of the Markdown table
 MOST_REASONS = 5
@@ -32,11 +30,6 @@ class Headline:
     def numbers(self) -> list[str]:
         """Its cells in a table: pass@1, pass@K, diversity, ECE."""
         return [UNKNOWN if known is None else known.text for known in (self.at_1, self.at_k, self.diversity, self.ece)]
-
-
-def write_summary(path: Path, profile: Profile) -> None:
-    """Write the Markdown."""
-    write_text(path, as_markdown(profile))
 
 
 def as_markdown(profile: Profile) -> str:
