@@ -8,7 +8,7 @@ from ratchet.compare.changes import changed
 from ratchet.compare.flips import Flip, FlipCounts, flip_counts, flips, with_texts
 from ratchet.errors import InputError
 from ratchet.evaluate.profile import ATTEMPTS_FILE, PROFILE_FILE, Profile, read_profile
-from ratchet.evaluate.suite import Suite, read_suites
+from ratchet.evaluate.suite import Suite, read_suites, require_same_problems
 from ratchet.metrics.intervals import LEVEL, TAIL
 from ratchet.storage import file_digest
 
@@ -68,7 +68,7 @@ def compare(before: Path, after: Path, most_flips: int = MOST_FLIPS, embeddings:
         )
     pairs = [(sides[0][name], sides[1][name]) for name in shared]
     for pair in pairs:
-        _require_same_problems(*pair, after)
+        require_same_problems(*pair, "the second profile", after)
     found = [flip for pair in pairs for flip in flips(*pair, most_flips)]
     return Comparison(
         before=_side(before, profiles[0]),
@@ -96,17 +96,6 @@ def _rows(profile_before: Profile, profile_after: Profile, before: Suite, after:
 
 def _side(folder: Path, profile: Profile) -> Side:
     return Side(profile.name, profile.checkpoint, file_digest(folder / PROFILE_FILE))
-
-
-def _require_same_problems(before: Suite, after: Suite, where: Path) -> None:
-    if before.counts.problem_ids != after.counts.problem_ids:
-        other = sorted(set(before.counts.problem_ids) ^ set(after.counts.problem_ids))
-        raise InputError(
-            f"other problems of suite {after.name!r} than in the first profile ({other[0]!r} is on one side only)",
-            where=where,
-            expected="the same problems in both",
-            next="evaluate both checkpoints on the same problem file",
-        )
 
 
 def _notes(before: Profile, after: Profile, suites_before: list[str], suites_after: list[str]) -> Iterator[str]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ratchet.errors import InputError
 from ratchet.evaluate.attempts import read_light
 from ratchet.evaluate.diversity import SAMPLES_COMPARED, text_values
 from ratchet.evaluate.profile import ATTEMPTS_FILE
@@ -65,6 +66,18 @@ class Suite:
         count = len(self.counts.problem_ids)
         return Confidences(
             self.attempts.problems[stated], self.attempts.confidence[stated], correct, count, self.clusters
+        )
+
+
+def require_same_problems(suite: Suite, other: Suite, whose: str, where: str | Path = "") -> None:
+    """Refuse two suites that do not hold the same problems: a change is taken problem by problem."""
+    if suite.counts.problem_ids != other.counts.problem_ids:
+        lone = min(set(suite.counts.problem_ids) ^ set(other.counts.problem_ids))
+        raise InputError(
+            f"{whose} has other problems of suite {suite.name!r} ({lone!r} is on one side only)",
+            where=where,
+            expected="the same problems in all profiles that are looked at together",
+            next="evaluate the checkpoints on the same problem file, or leave that profile out",
         )
 
 

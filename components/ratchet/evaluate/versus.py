@@ -5,11 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ratchet.errors import InputError
 from ratchet.evaluate.averages import metric
 from ratchet.evaluate.measures import powers_of_two
 from ratchet.evaluate.profile import Metric
-from ratchet.evaluate.suite import Suite
+from ratchet.evaluate.suite import Suite, require_same_problems
 from ratchet.metrics import attribution
 from ratchet.metrics.attribution import Reached
 from ratchet.metrics.bounds import Floats
@@ -51,13 +50,7 @@ class _Pair:
 
 def _pair(suite: Suite, base: Suite) -> _Pair | str:
     """The paired problems; why not where there is nothing to pair, an InputError where the problems are others."""
-    if suite.counts.problem_ids != base.counts.problem_ids:
-        other = sorted(set(suite.counts.problem_ids) ^ set(base.counts.problem_ids))
-        raise InputError(
-            f"other problems of suite {suite.name!r} than the base's ({other[0]!r} is on one side only)",
-            expected="the same problems in both profiles",
-            next="evaluate both checkpoints on the same problem file",
-        )
+    require_same_problems(suite, base, "the base")
     both = (suite.counts.graded > 0) & (base.counts.graded > 0)
     if not both.any():
         return _NOTHING
