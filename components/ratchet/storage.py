@@ -231,7 +231,7 @@ def checked(value: dict[str, Any], kind: type[Record], path: Path, number: int) 
     return as_record(value, kind, path, f"a {kind.__name__} record", number)
 
 
-def as_record(value: Any, kind: type[Record], where: Path, expected: str, line: int | None = None) -> Record:
+def as_record(value: Any, kind: type[Record], where: Path | str, expected: str, line: int | None = None) -> Record:
     """A value read from outside as the dataclass `kind`; the first field that is wrong is named."""
     from pydantic import ValidationError
 
