@@ -40,7 +40,8 @@ types: $(INSTALLED) ## mypy, strict
 	$(BIN)/mypy
 
 golden: $(INSTALLED) ## write the golden files anew, after a change that was meant
-	$(BIN)/ratchet pipeline compile --rounds 4 --out pipelines/compiled/self_improvement.yaml
+	$(BIN)/ratchet pipeline compile self-improvement --out pipelines/compiled/self_improvement.yaml
+	$(BIN)/ratchet pipeline compile evaluate-and-gate --out pipelines/compiled/evaluate_and_gate.yaml
 	$(BIN)/python -m ratchet_pipelines.catalogue
 	$(BIN)/python -m ratchet.evaluate.schema
 

@@ -2,20 +2,35 @@
 
 import warnings
 from pathlib import Path
+from typing import Any
 
+from ratchet.errors import InputError
 from ratchet.storage import atomic_path
 
+NAMES = ("self-improvement", "evaluate-and-gate")
+ROUNDS = 4
 
-def compile_self_improvement(rounds: int, out: Path) -> Path:
-    """`out`, after the self-improvement pipeline with that many rounds has been written to it."""
+
+def compile_pipeline(name: str, out: Path, rounds: int = ROUNDS) -> Path:
+    """`out`, after the pipeline of that name has been written to it; `rounds` is of self-improvement alone."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from kfp.compiler import Compiler
 
-        from ratchet_pipelines.self_improvement import self_improvement
-
         with atomic_path(out) as temporary:
             written = temporary.with_suffix(".yaml")  # the compiler takes no other ending
-            Compiler().compile(self_improvement(rounds), str(written))
+            Compiler().compile(_pipeline(name, rounds), str(written))
             written.replace(temporary)
     return out
+
+
+def _pipeline(name: str, rounds: int) -> Any:
+    if name == "self-improvement":
+        from ratchet_pipelines.self_improvement import self_improvement
+
+        return self_improvement(rounds)
+    if name == "evaluate-and-gate":
+        from ratchet_pipelines.evaluate_and_gate import evaluate_and_gate
+
+        return evaluate_and_gate
+    raise InputError(f"pipeline {name!r}", expected="one of " + ", ".join(NAMES))

@@ -10,29 +10,11 @@ from typing import Any
 
 from kfp import dsl
 
-from ratchet.evaluate.component import evaluate
-from ratchet.gate.component import gate
-from ratchet.grade.component import grade
-from ratchet.registry.component import log
-from ratchet.sample.component import sample
-from ratchet.select.component import select_correct, select_solutions
-from ratchet.train.component import train
-from ratchet.validate.component import validate
+from ratchet.select.component import select_solutions
+from ratchet_pipelines.placement import placed
+from ratchet_pipelines.stages import Run, begun, decided, logged, measured, own_answers, trained
 
 NAME = "self-improvement"
-
-
-@dataclass(frozen=True)
-class _Run:
-    """What every round of one run shares: the parameters of the pipeline and the problems."""
-
-    rounds: int
-    settings: dict[str, Any]
-    problems: Any
-
-    def place(self, round_: int, step: str) -> dict[str, Any]:
-        """Where a step keeps its result in the run's workspace."""
-        return {"workspace": self.settings["run_workspace"], "step": f"round-{round_}/{step}"}
 
 
 @dataclass(frozen=True)
@@ -74,6 +56,20 @@ def self_improvement(rounds: int) -> Callable[..., Any]:
         select_per_problem: int = 4,
         evaluate_attempts: int = 32,
         evaluate_temperature: float = 1.0,
+        train_gpus: str = "1",
+        train_cpu: str = "8",
+        train_memory: str = "64Gi",
+        sample_gpus: str = "1",
+        sample_cpu: str = "8",
+        sample_memory: str = "64Gi",
+        grade_cpu: str = "4",
+        grade_memory: str = "16Gi",
+        cluster_claim: str = "ratchet-workspace",
+        cluster_node_selector: dict = {},  # type: ignore[type-arg]  # noqa: B006  what kfp reads
+        cluster_tolerations: list = [],  # type: ignore[type-arg]  # noqa: B006
+        cluster_mlflow_secret: str = "ratchet-mlflow",
+        cluster_s3_secret: str = "ratchet-s3",
+        cluster_signing_secret: str = "ratchet-signing",
     ) -> None:
         """Train a model on its own correct answers, round after round; promote no round that has reversed.
 
@@ -100,141 +96,60 @@ def self_improvement(rounds: int) -> Callable[..., Any]:
             select_per_problem: Most correct answers kept of one problem.
             evaluate_attempts: Attempts an evaluation problem.
             evaluate_temperature: Temperature of the evaluation's attempts.
+            train_gpus: Accelerators of a training pod.
+            train_cpu: Processors of a training pod.
+            train_memory: Memory of a training pod.
+            sample_gpus: Accelerators of a sampling pod.
+            sample_cpu: Processors of a sampling pod.
+            sample_memory: Memory of a sampling pod.
+            grade_cpu: Processors of a grading pod, one worker each.
+            grade_memory: Memory of a grading pod, 3 GiB for each processor at least.
+            cluster_claim: Volume claim that every pod mounts at /workspace; run_workspace lies in it.
+            cluster_node_selector: Labels of the nodes that have the accelerators.
+            cluster_tolerations: Taints of those nodes that the pods tolerate.
+            cluster_mlflow_secret: Secret with MLFLOW_TRACKING_USERNAME, _PASSWORD or _TOKEN, if MLflow wants one.
+            cluster_s3_secret: Secret with AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_ENDPOINT_URL, if need be.
+            cluster_signing_secret: Secret with RATCHET_SIGNING_KEY, the key that verdicts are signed with.
         """
         settings = dict(locals())
         base = dsl.importer(artifact_uri=model_base, artifact_class=dsl.Model, reimport=False)
         base.set_display_name("base model")
         data = dsl.importer(artifact_uri=data_problems, artifact_class=dsl.Dataset, reimport=False)
         data.set_display_name("problems")
-        checked = validate(problems=data.output, workspace=run_workspace, step="round-1/validate")
-        checked.set_caching_options(True)
-        run = _Run(rounds, settings, checked.outputs["validated"])
-        _first_round(run, base.output)
+        _first_round(begun(data.output, settings, "round-1"), rounds, base.output)
 
     built: Callable[..., Any] = pipeline
     return built
 
 
-def _first_round(run: _Run, base_model: Any) -> None:
+def _first_round(run: Run, rounds: int, base_model: Any) -> None:
     """M_1, fine-tuned on the reference solutions: the base that every later round is compared with."""
-    chosen = select_solutions(problems=run.problems, **run.place(1, "select"))
-    trained = _train(run, 1, base_model, chosen.outputs["examples"], "first")
-    measured = _profile(run, 1, trained)
-    profile = measured.outputs["profile"]
-    decision = _fresh(gate(candidate=profile, policy=run.settings["gate_policy"], first=True, **run.place(1, "gate")))
-    logged = _log(run, 1, trained, profile, decision)
-    _next_round(run, 2, trained, profile, _Before(decision, logged, measured.outputs["history_out"]))
+    chosen = placed(select_solutions(problems=run.problems, **run.place("round-1", "select")), "small", run.settings)
+    checkpoint = trained(run, "round-1", base_model, chosen.outputs["examples"], "first")
+    profiled = measured(run, "round-1", "M_1", checkpoint)
+    profile = profiled.outputs["profile"]
+    decision = decided(run, "round-1", profile, first=True)
+    done = logged(run, checkpoint, profile, decision, 1)
+    before = _Before(decision, done, profiled.outputs["history_out"])
+    _next_round(run, 2, rounds + 1, checkpoint, profile, before)
 
 
-def _next_round(run: _Run, round_: int, previous: Any, base_profile: Any, before: _Before) -> None:
-    """The rounds from `round_` on, each only where the gate let the one before it go on."""
-    if round_ > run.rounds + 1:
+def _next_round(run: Run, number: int, last: int, previous: Any, base_profile: Any, before: _Before) -> None:
+    """The rounds from `number` to `last`, each only where the gate let the one before it go on."""
+    if number > last:
         return
+    stage = f"round-{number}"
     # Two conditions, since kfp has no "and"; kfp.local resolves only a step's single return value in a condition.
     with (
-        dsl.If(before.decision.outputs["Output"] != "BLOCK", name=f"round-{round_}"),
-        dsl.If(before.decision.outputs["Output"] != "ERROR", name=f"round-{round_}-evidence-was-accepted"),
+        dsl.If(before.decision.outputs["Output"] != "BLOCK", name=stage),
+        dsl.If(before.decision.outputs["Output"] != "ERROR", name=f"{stage}-evidence-was-accepted"),
     ):
-        trained = _train(run, round_, previous, _own_answers(run, round_, previous, before), "train")
-        measured = _profile(run, round_, trained, base=base_profile, history=before.history)
-        profile = measured.outputs["profile"]
-        decision = _fresh(
-            gate(
-                candidate=profile,
-                base=base_profile,
-                champion=before.decision.outputs["champion_out"],
-                history=before.history,
-                policy=run.settings["gate_policy"],
-                first=False,
-                **run.place(round_, "gate"),
-            )
-        )
-        logged = _log(run, round_, trained, profile, decision)
-        _next_round(run, round_ + 1, trained, base_profile, _Before(decision, logged, measured.outputs["history_out"]))
-
-
-def _own_answers(run: _Run, round_: int, checkpoint: Any, before: _Before) -> Any:
-    """Examples from the checkpoint's own correct attempts at the training problems, once it has been logged."""
-    settings = run.settings
-    drawn = _fresh(
-        sample(
-            problems=run.problems,
-            checkpoint=checkpoint,
-            splits=["train"],
-            attempts=settings["sample_attempts"],
-            temperature=settings["sample_temperature"],
-            top_p=settings["sample_top_p"],
-            max_new_tokens=settings["sample_max_new_tokens"],
-            seed=settings["run_seed"],
-            limit=settings["sample_problems"],
-            **run.place(round_, "sample"),
-        )
-    ).after(before.logged)
-    graded = grade(samples=drawn.outputs["samples"], problems=run.problems, **run.place(round_, "grade"))
-    chosen = select_correct(
-        attempts=graded.outputs["attempts"],
-        problems=run.problems,
-        per_problem=settings["select_per_problem"],
-        seed=settings["run_seed"],
-        **run.place(round_, "select"),
-    )
-    return chosen.outputs["examples"]
-
-
-def _train(run: _Run, round_: int, checkpoint: Any, examples: Any, phase: str) -> Any:
-    settings = run.settings
-    task = train(
-        checkpoint=checkpoint,
-        examples=examples,
-        epochs=settings[f"{phase}_epochs"],
-        batch_size=settings["train_batch_size"],
-        learning_rate=settings[f"{phase}_learning_rate"],
-        max_length=settings["train_max_length"],
-        seed=settings["run_seed"],
-        **run.place(round_, "train"),
-    )
-    return _fresh(task).outputs["trained"]
-
-
-def _profile(run: _Run, round_: int, checkpoint: Any, **beside: Any) -> Any:
-    """The step that profiles the checkpoint on evaluation and out-of-distribution problems, beside earlier profiles."""
-    settings = run.settings
-    drawn = _fresh(
-        sample(
-            problems=run.problems,
-            checkpoint=checkpoint,
-            splits=["eval", "ood"],
-            attempts=settings["evaluate_attempts"],
-            temperature=settings["evaluate_temperature"],
-            top_p=1.0,
-            max_new_tokens=settings["sample_max_new_tokens"],
-            seed=settings["run_seed"],
-            limit=0,
-            **run.place(round_, "evaluation-sample"),
-        )
-    )
-    graded = grade(samples=drawn.outputs["samples"], problems=run.problems, **run.place(round_, "evaluation-grade"))
-    place = run.place(round_, "evaluate")
-    return _fresh(evaluate(attempts=graded.outputs["attempts"], name=f"M_{round_}", **place, **beside))
-
-
-def _log(run: _Run, round_: int, checkpoint: Any, profile: Any, decision: Any) -> Any:
-    settings = run.settings
-    task = log(
-        checkpoint=checkpoint,
-        profile=profile,
-        verdict=decision.outputs["verdict_out"],
-        tracking_uri=settings["mlflow_tracking_uri"],
-        experiment=settings["mlflow_experiment"],
-        run_name=settings["run_name"],
-        round_number=round_,
-    )
-    return _fresh(task)
-
-
-def _fresh(task: Any) -> Any:
-    """The task with caching off: what an earlier run drew, trained or measured is never passed off as this one's.
-
-    It is set on each task, since a run's own setting does not reach tasks inside a condition.
-    """
-    return task.set_caching_options(False)
+        examples = own_answers(run, stage, previous, after=before.logged)
+        checkpoint = trained(run, stage, previous, examples, "train")
+        profiled = measured(run, stage, f"M_{number}", checkpoint, base=base_profile, history=before.history)
+        profile = profiled.outputs["profile"]
+        champion = before.decision.outputs["champion_out"]
+        decision = decided(run, stage, profile, base=base_profile, champion=champion, history=before.history)
+        done = logged(run, checkpoint, profile, decision, number)
+        after = _Before(decision, done, profiled.outputs["history_out"])
+        _next_round(run, number + 1, last, checkpoint, base_profile, after)

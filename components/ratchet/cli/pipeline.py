@@ -10,6 +10,7 @@ import click
 from ratchet.cli.endpoint import account, endpoint, endpoint_options, experiment, package, parameter_file, parameters
 from ratchet.cli.options import file, form
 from ratchet.cli.schedule import schedule
+from ratchet_pipelines.compile import NAMES
 
 if TYPE_CHECKING:
     from ratchet_pipelines.endpoint import Endpoint
@@ -26,14 +27,19 @@ def pipeline() -> None:
     """
 
 
-@pipeline.command(epilog="Example: ratchet pipeline compile --rounds 4 --out self_improvement.yaml")
-@click.option("--rounds", type=click.IntRange(1, 20), default=4, show_default=True, help="Rounds after M_1, unrolled.")
+@pipeline.command(epilog="Example: ratchet pipeline compile self-improvement --rounds 4 --out self_improvement.yaml")
+@click.argument("name", type=click.Choice(NAMES), default="self-improvement")
+@click.option("--rounds", type=click.IntRange(1, 20), default=4, show_default=True, help="Rounds after M_1.")
 @click.option("--out", type=file, required=True, help="Pipeline YAML to write.")
-def compile(rounds: int, out: Path) -> None:
-    """Write the self-improvement pipeline as YAML for a Kubeflow Pipelines endpoint."""
-    from ratchet_pipelines.compile import compile_self_improvement
+def compile(name: str, rounds: int, out: Path) -> None:
+    """Write a pipeline as YAML for a Kubeflow Pipelines endpoint.
 
-    click.echo(compile_self_improvement(rounds, out))
+    self-improvement trains a model on its own correct answers, round after round; evaluate-and-gate decides about a
+    checkpoint from anywhere. --rounds is of self-improvement alone.
+    """
+    from ratchet_pipelines.compile import compile_pipeline
+
+    click.echo(compile_pipeline(name, out, rounds))
 
 
 @pipeline.command(

@@ -1,0 +1,144 @@
+"""The stages that pipelines are made of: a few steps that belong together, each task placed and cached as it must."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ratchet.evaluate.component import evaluate
+from ratchet.gate.component import gate
+from ratchet.grade.component import grade
+from ratchet.registry.component import log
+from ratchet.sample.component import sample
+from ratchet.select.component import select_correct
+from ratchet.train.component import train
+from ratchet.validate.component import validate
+from ratchet_pipelines.placement import MLFLOW_KEYS, S3_KEYS, SIGNING_KEYS, Work, placed, with_secret
+
+
+@dataclass(frozen=True)
+class Run:
+    """What all stages of one run share: the parameters of the pipeline and the checked problems."""
+
+    settings: Mapping[str, Any]
+    problems: Any
+
+    def place(self, stage: str, step: str) -> dict[str, Any]:
+        """Where a step keeps its result in the run's workspace."""
+        return {"workspace": self.settings["run_workspace"], "step": f"{stage}/{step}"}
+
+
+def begun(data: Any, settings: Mapping[str, Any], stage: str) -> Run:
+    """The run, once its problems have passed their checks."""
+    checked = validate(problems=data, workspace=settings["run_workspace"], step=f"{stage}/validate")
+    placed(checked, "small", settings).set_caching_options(True)
+    return Run(settings, checked.outputs["validated"])
+
+
+def own_answers(run: Run, stage: str, checkpoint: Any, after: Any) -> Any:
+    """Examples from the checkpoint's own correct attempts at the training problems, drawn once `after` is done."""
+    settings = run.settings
+    drawn = fresh(
+        run,
+        "sample",
+        sample(
+            problems=run.problems,
+            checkpoint=checkpoint,
+            splits=["train"],
+            attempts=settings["sample_attempts"],
+            temperature=settings["sample_temperature"],
+            top_p=settings["sample_top_p"],
+            max_new_tokens=settings["sample_max_new_tokens"],
+            seed=settings["run_seed"],
+            limit=settings["sample_problems"],
+            **run.place(stage, "sample"),
+        ),
+    ).after(after)
+    graded = _graded(run, stage, drawn, "grade")
+    chosen = select_correct(
+        attempts=graded,
+        problems=run.problems,
+        per_problem=settings["select_per_problem"],
+        seed=settings["run_seed"],
+        **run.place(stage, "select"),
+    )
+    return placed(chosen, "small", settings).outputs["examples"]
+
+
+def trained(run: Run, stage: str, checkpoint: Any, examples: Any, phase: str) -> Any:
+    """The checkpoint after one iteration on the examples; `phase` says which parameters it is trained by."""
+    settings = run.settings
+    task = train(
+        checkpoint=checkpoint,
+        examples=examples,
+        epochs=settings[f"{phase}_epochs"],
+        batch_size=settings["train_batch_size"],
+        learning_rate=settings[f"{phase}_learning_rate"],
+        max_length=settings["train_max_length"],
+        seed=settings["run_seed"],
+        **run.place(stage, "train"),
+    )
+    return fresh(run, "train", task).outputs["trained"]
+
+
+def measured(run: Run, stage: str, name: str, checkpoint: Any, **beside: Any) -> Any:
+    """The step that profiles the checkpoint on evaluation and out-of-distribution problems, beside earlier profiles."""
+    settings = run.settings
+    drawn = fresh(
+        run,
+        "sample",
+        sample(
+            problems=run.problems,
+            checkpoint=checkpoint,
+            splits=["eval", "ood"],
+            attempts=settings["evaluate_attempts"],
+            temperature=settings["evaluate_temperature"],
+            top_p=1.0,
+            max_new_tokens=settings["sample_max_new_tokens"],
+            seed=settings["run_seed"],
+            limit=0,
+            **run.place(stage, "evaluation-sample"),
+        ),
+    )
+    graded = _graded(run, stage, drawn, "evaluation-grade")
+    return fresh(run, "small", evaluate(attempts=graded, name=name, **run.place(stage, "evaluate"), **beside))
+
+
+def decided(run: Run, stage: str, profile: Any, first: bool = False, **references: Any) -> Any:
+    """The gate's step, which signs its verdict where the cluster has a key for it."""
+    policy = run.settings["gate_policy"]
+    task = gate(candidate=profile, policy=policy, first=first, **references, **run.place(stage, "gate"))
+    return with_secret(fresh(run, "small", task), run.settings["cluster_signing_secret"], SIGNING_KEYS)
+
+
+def logged(run: Run, checkpoint: Any, profile: Any, decision: Any, round_number: int) -> Any:
+    """The step that logs the checkpoint, its profile and its verdict in MLflow."""
+    settings = run.settings
+    task = log(
+        checkpoint=checkpoint,
+        profile=profile,
+        verdict=decision.outputs["verdict_out"],
+        tracking_uri=settings["mlflow_tracking_uri"],
+        experiment=settings["mlflow_experiment"],
+        run_name=settings["run_name"],
+        round_number=round_number,
+    )
+    return with_tracking(run, fresh(run, "small", task))
+
+
+def with_tracking(run: Run, task: Any) -> Any:
+    """The task with what it signs in to MLflow and its artifacts with."""
+    task = with_secret(task, run.settings["cluster_mlflow_secret"], MLFLOW_KEYS)
+    return with_secret(task, run.settings["cluster_s3_secret"], S3_KEYS)
+
+
+def fresh(run: Run, work: Work, task: Any) -> Any:
+    """The task, placed, with caching off: what was drawn, trained or measured earlier is never passed off as new.
+
+    It is set on each task, since a run's own setting does not reach tasks inside a condition.
+    """
+    return placed(task, work, run.settings).set_caching_options(False)
+
+
+def _graded(run: Run, stage: str, drawn: Any, step: str) -> Any:
+    task = grade(samples=drawn.outputs["samples"], problems=run.problems, **run.place(stage, step))
+    return placed(task, "grade", run.settings).outputs["attempts"]
