@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ratchet.errors import InputError
-from ratchet.steps import placed, run_step
+from ratchet.steps import located, placed, run_step
 
 
 def _append(folder: Path, line: str) -> None:
@@ -99,3 +99,28 @@ def test_a_placed_step_is_copied_to_its_artifact_and_stays_in_the_workspace(tmp_
             run_step(out, {}, lambda partial: _append(partial, "x"))
         assert (artifact / "lines").read_text() == "x"
     assert (tmp_path / "workspace" / "round-1" / "step" / "lines").read_text() == "x"
+
+
+def _placed_checkpoint(tmp_path: Path, seed: int = 1) -> Path:
+    artifact = tmp_path / "artifact"
+    with placed(str(tmp_path / "workspace"), "round-1/train", str(artifact), as_pointer=True) as out:
+        run_step(out, {"seed": seed}, lambda partial: _append(partial, "weights"))
+    return artifact
+
+
+def test_a_pointer_stands_for_the_folder_in_the_workspace_and_copies_nothing(tmp_path: Path) -> None:
+    artifact = _placed_checkpoint(tmp_path)
+    assert [path.name for path in artifact.iterdir()] == ["pointer.json"]
+    assert (located(str(artifact)) / "lines").read_text() == "weights"
+    assert located(str(tmp_path / "workspace" / "round-1" / "train")) == tmp_path / "workspace" / "round-1" / "train"
+
+
+def test_a_pointer_to_a_folder_that_is_gone_or_was_made_anew_is_refused(tmp_path: Path) -> None:
+    artifact = _placed_checkpoint(tmp_path)
+    (tmp_path / "workspace").rename(tmp_path / "elsewhere")
+    with pytest.raises(InputError, match="no such folder; .* mount the run's workspace there"):
+        located(str(artifact))
+    with placed(str(tmp_path / "workspace"), "round-1/train", str(tmp_path / "other"), as_pointer=True) as out:
+        run_step(out, {"seed": 2}, lambda partial: _append(partial, "weights"))
+    with pytest.raises(InputError, match="another result than the one pointed to"):
+        located(str(artifact))

@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from ratchet.errors import InputError
-from ratchet.storage import read_json, write_json
+from ratchet.storage import file_digest, read_json, write_json
 
 STAMP = "step.json"
+POINTER = "pointer.json"
 PARTIAL = ".partial"
 
 
@@ -45,14 +46,47 @@ def run_step(out: Path, made_from: Mapping[str, Any], work: Callable[[Path], Non
 
 
 @contextmanager
-def placed(workspace: str, name: str, artifact: str) -> Iterator[Path]:
-    """Where a pipeline step writes its result: `<workspace>/<name>`, copied to the artifact's path when it is done.
+def placed(workspace: str, name: str, artifact: str, as_pointer: bool = False) -> Iterator[Path]:
+    """Where a pipeline step writes its result: `<workspace>/<name>`, handed on at the artifact's path when it is done.
 
-    The workspace outlives a run that is killed, the artifact's path (new in every run of a pipeline) does not.
+    The workspace outlives a run that is killed, the artifact's path (new in every run of a pipeline) does not. What is
+    handed on is a copy, or with `as_pointer` where the result lies: weights are not uploaded and fetched for each step.
     """
     out = Path(workspace, name)
     yield out
-    publish(out, Path(artifact))
+    if as_pointer:
+        _point(out, Path(artifact))
+    else:
+        publish(out, Path(artifact))
+
+
+def located(artifact: str) -> Path:
+    """The folder that an artifact stands for: itself, or the one in the workspace that it points to.
+
+    A pointer to a folder that is gone, or holds another result by now, is refused.
+    """
+    pointer = Path(artifact, POINTER)
+    if not pointer.is_file():
+        return Path(artifact)
+    said = read_json(pointer)
+    folder = Path(str(said.get("folder")))
+    stamp = folder / STAMP
+    if not stamp.is_file():
+        found = "no result" if folder.is_dir() else "no such folder"
+        raise InputError(
+            found, where=folder, expected="what the step before left there", next="mount the run's workspace there"
+        )
+    if file_digest(stamp) != said.get("stamp"):
+        raise InputError(
+            "another result than the one pointed to", where=folder, expected="a workspace for this run alone"
+        )
+    return folder
+
+
+def _point(out: Path, artifact: Path) -> None:
+    shutil.rmtree(artifact, ignore_errors=True)
+    artifact.mkdir(parents=True)
+    write_json(artifact / POINTER, {"folder": str(out.absolute()), "stamp": file_digest(out / STAMP)})
 
 
 def publish(out: Path, artifact: Path) -> None:

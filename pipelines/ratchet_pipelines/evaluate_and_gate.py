@@ -44,6 +44,8 @@ def evaluate_and_gate(
     sample_memory: str = "64Gi",
     grade_cpu: str = "4",
     grade_memory: str = "16Gi",
+    small_cpu: str = "2",
+    small_memory: str = "8Gi",
     cluster_claim: str = "ratchet-workspace",
     cluster_node_selector: dict = {},  # type: ignore[type-arg]  # noqa: B006  what kfp reads
     cluster_tolerations: list = [],  # type: ignore[type-arg]  # noqa: B006
@@ -72,6 +74,8 @@ def evaluate_and_gate(
         sample_memory: Memory of a sampling pod.
         grade_cpu: Processors of a grading pod, one worker each.
         grade_memory: Memory of a grading pod, 3 GiB for each processor at least.
+        small_cpu: Processors of the other pods.
+        small_memory: Memory of the other pods; 8 GiB hold a million attempts.
         cluster_claim: Volume claim that every pod mounts at /workspace; run_workspace lies in it.
         cluster_node_selector: Labels of the nodes that have the accelerators.
         cluster_tolerations: Taints of those nodes that the pods tolerate.

@@ -17,7 +17,6 @@ STEP_LABEL = "ratchet/step"  # what network policies tell the kinds of work apar
 ACCELERATOR = "nvidia.com/gpu"
 DAY_S = 24 * 3600
 TIME_LIMIT_S: Mapping[Work, int] = {"train": 3 * DAY_S, "sample": DAY_S, "grade": DAY_S, "small": DAY_S // 4}
-SMALL = {"cpu": "2", "memory": "8Gi"}  # profiles of a million attempts fit in
 MLFLOW_KEYS = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN")
 S3_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL")
 SIGNING_KEYS = ("RATCHET_SIGNING_KEY",)
@@ -34,11 +33,9 @@ def placed(task: Any, work: Work, settings: Mapping[str, Any]) -> Any:
     kubernetes.mount_pvc(task, settings["cluster_claim"], WORKSPACE)
     kubernetes.set_timeout(task, TIME_LIMIT_S[work])
     task.set_retry(3, backoff_duration="30s", backoff_factor=2.0, backoff_max_duration="600s")
+    _limited(task, settings[f"{work}_cpu"], settings[f"{work}_memory"])
     if work in ("train", "sample"):
         _on_accelerators(task, work, settings)
-    else:
-        limits = {key: settings.get(f"{work}_{key}", value) for key, value in SMALL.items()}
-        _limited(task, limits["cpu"], limits["memory"])
     kubernetes.add_pod_label(task, STEP_LABEL, work)
     if work == "grade":
         return locked(task)
@@ -57,9 +54,7 @@ def _on_accelerators(task: Any, work: str, settings: Mapping[str, Any]) -> None:
     """Accelerators, and the nodes that have them."""
     from kfp import kubernetes
 
-    _limited(task, settings[f"{work}_cpu"], settings[f"{work}_memory"])
     task.set_accelerator_type(ACCELERATOR).set_accelerator_limit(settings[f"{work}_gpus"])
-    # kfp 2.17 forgets to hand what a resource is set by into the conditions that the task is in, unless it is told.
     task.register_pipeline_channels([settings[f"{work}_gpus"]])
     kubernetes.add_node_selector_json(task, settings["cluster_node_selector"])
     kubernetes.add_toleration_json(task, settings["cluster_tolerations"])
@@ -67,4 +62,5 @@ def _on_accelerators(task: Any, work: str, settings: Mapping[str, Any]) -> None:
 
 def _limited(task: Any, cpu: Any, memory: Any) -> None:
     task.set_cpu_limit(cpu).set_memory_limit(memory)
-    task.register_pipeline_channels([limit for limit in (cpu, memory) if not isinstance(limit, str)])
+    # kfp 2.17 forgets to hand what a resource is set by into the conditions that the task is in, unless it is told.
+    task.register_pipeline_channels([cpu, memory])

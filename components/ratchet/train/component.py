@@ -21,9 +21,9 @@ def train(
     """Fine-tune the checkpoint on the examples for one iteration."""
     from pathlib import Path
 
-    from ratchet.steps import placed
+    from ratchet.steps import located, placed
     from ratchet.train import SFT, train_sft
 
     settings = SFT(epochs, batch_size, learning_rate, max_length, seed=seed)
-    with placed(workspace, step, trained.path) as out:
-        train_sft(Path(checkpoint.path), Path(examples.path, "examples.parquet"), out, settings)
+    with placed(workspace, step, trained.path, as_pointer=True) as out:
+        train_sft(located(checkpoint.path), Path(examples.path, "examples.parquet"), out, settings)
