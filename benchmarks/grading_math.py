@@ -14,7 +14,8 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from ratchet.grade.expressions import MathGraders, boxed
+from ratchet.grade.expressions import boxed
+from ratchet.grade.judging import Judges
 
 Pair = tuple[str, str]  # what a model wrote, the gold answer
 MADE = 100  # problems, where no file is given
@@ -74,7 +75,7 @@ def main() -> None:
     theirs, their_s = timed(lambda: one_at_a_time(pairs))
     print(f"{len(problems)} problems x {given.attempts} attempts")
     print(f"math-verify, one at a time: {their_s:6.1f} s, {len(pairs) / their_s:6.0f} answers/s")
-    with MathGraders(given.workers) as graders:
+    with Judges("math", given.workers) as graders:
         graders.judge([(f"\\boxed{{{n}}}", "0") for n in range(given.workers)])  # started, as the peer is
         ours, our_s = timed(lambda: [outcome for outcome, _, _ in graders.judge(pairs)])
     print(f"Ratchet, {given.workers} workers:          {our_s:6.1f} s, {len(pairs) / our_s:6.0f} answers/s")

@@ -7,10 +7,11 @@ comes from outside.
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["numeric", "math", "choice", "exact", "code"]
+Kind = Literal["numeric", "math", "choice", "exact", "code", "gym"]
 Split = Literal["train", "eval", "ood"]
 Outcome = Literal["correct", "incorrect", "ungradable", "error"]
 FinishReason = Literal["stop", "length"]
+Isolation = Literal["none", "namespaces", "landlock", "process"]  # best first; none: no program was run
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,6 +58,32 @@ def test_unnumbered_attempts_are_numbered_across_files(tmp_path: Path) -> None:
     assert [(a.attempt, a.text) for a in attempts] == [(0, "x"), (1, "y")]
 
 
+@pytest.mark.parametrize(
+    ("levels", "weakest"),
+    [
+        (("none", "none"), "none"),
+        (("none", "namespaces"), "namespaces"),
+        (("landlock", "namespaces"), "landlock"),
+        (("namespaces", "process"), "process"),
+        (("namespaces", None), None),
+    ],
+)
+def test_of_several_files_the_weakest_isolation_is_that_of_all(
+    levels: tuple[str | None, ...], weakest: str | None, tmp_path: Path
+) -> None:
+    paths = [
+        write_lines(tmp_path / f"{n}.jsonl", {"header": {"isolation": level}}, {"problem_id": str(n), "correct": True})
+        for n, level in enumerate(levels)
+    ]
+    assert gathered(*paths)[1].isolation == weakest
+    assert gathered(*reversed(paths))[1].isolation == weakest
+
+
+def test_an_isolation_that_there_is_not_is_refused(tmp_path: Path) -> None:
+    path = write_lines(tmp_path / "a.jsonl", {"header": {"isolation": "chroot"}}, {"problem_id": "1", "correct": True})
+    assert "a.jsonl:1: field 'isolation' = 'chroot'" in refusal(path)
+
+
 def test_the_header_is_read_and_must_be_the_same_in_every_file(tmp_path: Path) -> None:
     one = write_lines(
         tmp_path / "a.jsonl",

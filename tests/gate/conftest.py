@@ -45,7 +45,9 @@ def attempts_at(
 def write_profile(folder: Path, rows: Sequence[Attempt], checkpoint: str | None = None, **changed: Any) -> Path:
     """A profile folder that holds `rows`; `changed` overrides what `profile.json` states."""
     sampling = changed.pop("sampling", SAMPLING)
-    write_table(folder / ATTEMPTS_FILE, table_of(rows, Attempt), {"checkpoint": checkpoint, "sampling": sampling})
+    isolation = changed.pop("isolation", "none")
+    header = {"checkpoint": checkpoint, "sampling": sampling, "isolation": isolation}
+    write_table(folder / ATTEMPTS_FILE, table_of(rows, Attempt), header)
     stated = {
         "name": folder.name,
         "checkpoint": checkpoint,
@@ -54,6 +56,7 @@ def write_profile(folder: Path, rows: Sequence[Attempt], checkpoint: str | None 
         "metrics": (),
         "attempts_digest": file_digest(folder / ATTEMPTS_FILE),
         "confidence_level": 0.95,
+        "isolation": isolation,
     }
     write_json(folder / PROFILE_FILE, asdict(Profile(**{**stated, **changed})))
     return folder

@@ -121,6 +121,40 @@ def test_another_seed_is_the_same_sampling(profile: Maker, policy: Maker) -> Non
     assert judged(new, policy(), base=profile("base", GOOD)).verdict == "PROMOTE"
 
 
+@pytest.mark.parametrize("found", ["namespaces", "landlock", "process", "none", None])
+@pytest.mark.parametrize("asked", ["namespaces", "landlock", "process"])
+def test_programs_run_at_a_weaker_or_unknown_isolation_than_the_policy_asks_for(
+    found: str | None, asked: str, profile: Maker, policy: Maker
+) -> None:
+    order = ["none", "namespaces", "landlock", "process", None]  # best first: what ran no program can't be too weak
+    new, base = profile("new", GOOD, isolation=found), profile("base", GOOD)
+    verdict = judged(new, policy("0.02}", f"0.02, min_isolation: {asked}}}"), base=base)
+    if order.index(found) <= order.index(asked):
+        assert verdict.verdict == "PROMOTE"
+    elif found is None:
+        refused(
+            verdict, f"candidate: it is unknown at which isolation programs were run, the policy asks for '{asked}'"
+        )
+    else:
+        refused(
+            verdict, f"candidate: programs were run at '{found}', the policy asks for '{asked}' or better; grade it"
+        )
+    assert judged(new, policy(), base=base).verdict == "PROMOTE"
+
+
+def test_a_reference_run_too_weakly_is_refused_as_well(profile: Maker, policy: Maker) -> None:
+    base = profile("base", GOOD, isolation="process")
+    asked = policy("0.02}", "0.02, min_isolation: landlock}")
+    refused(judged(profile("new", GOOD), asked, base=base), "base: programs were run at 'process'")
+
+
+def test_an_isolation_that_its_attempts_do_not_state(profile: Maker, policy: Maker) -> None:
+    new = profile("new", GOOD, isolation="process")
+    stated = json.loads((new / "profile.json").read_text())
+    (new / "profile.json").write_text(json.dumps(stated | {"isolation": "namespaces"}))
+    refused(judged(new, policy(), base=profile("base", GOOD)), "states another isolation than attempts.parquet")
+
+
 def test_unknown_sampling_is_noted_and_can_be_refused(profile: Maker, policy: Maker) -> None:
     new, base = profile("new", GOOD, sampling=None), profile("base", GOOD)
     noted = judged(new, policy(), base=base)

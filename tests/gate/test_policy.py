@@ -51,6 +51,15 @@ def test_a_policy_is_read_with_its_defaults(policy: Policies) -> None:
         ("against: [base]", "against: []", 8, "at least 1 item"),
         ("{main: sums}", "{main: sums, ood: [sums]}", 3, "suite 'sums' again"),
         ("{tier: critical", "{tier: advisory", 5, "no axis is critical"),
+        (
+            "0.02}",
+            "0.02, min_isolation: namespace}",
+            4,
+            "'namespace'; expected null or one of namespaces, landlock, proc",
+        ),
+        ("0.02}", "0.02,\n  min_isolation: landlok}", 5, "did you mean 'landlock'?"),
+        ("0.02}", "0.02, min_isolation: none}", 4, "evidence.min_isolation = 'none'"),
+        ("0.02}", "0.02, min_isolation: [process]}", 4, "expected null or one of"),
     ],
 )
 def test_what_is_wrong_is_named_with_its_line(policy: Policies, old: str, new: str, line: int, said: str) -> None:
@@ -58,6 +67,15 @@ def test_what_is_wrong_is_named_with_its_line(policy: Policies, old: str, new: s
         read_policy(policy(old, new))
     assert f"policy.yaml:{line}:" in str(caught.value)
     assert said in str(caught.value)
+
+
+def test_a_policy_that_asks_for_no_isolation_keeps_the_digest_that_it_had_before_there_was_the_key(
+    policy: Policies,
+) -> None:
+    plain = policy_digest(read_policy(policy()))
+    assert plain == policy_digest(read_policy(policy("0.02}", "0.02, min_isolation: null}")))
+    assert plain != policy_digest(read_policy(policy("0.02}", "0.02, min_isolation: process}")))
+    assert plain == "sha256:5bbf924b2867a0ebb4310abaea891f395596fe073ee79eb7d5dfa641ff74745b"
 
 
 def test_empty_axes_are_refused(tmp_path: Path, policy: Policies) -> None:

@@ -10,14 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from ratchet.grade.expressions import FAILED, LONGEST_EXPRESSION, Limits, MathGraders, boxed, request_text
+from ratchet.grade.expressions import LONGEST_EXPRESSION, boxed, request_text
+from ratchet.grade.judging import Judges, Limits
+from ratchet.grade.marks import Request
 
 BOMB = "\\boxed{10^{10^{10}}}"  # ten thousand million digits, computed in C
 
 
 @pytest.fixture(scope="module")
-def graders() -> Iterator[MathGraders]:
-    with MathGraders(1, Limits(cpu_s=1.0)) as started:
+def graders() -> Iterator[Judges]:
+    with Judges("math", 1, Limits(cpu_s=1.0)) as started:
         yield started
 
 
@@ -45,11 +47,11 @@ def graders() -> Iterator[MathGraders]:
         ("\\boxed{2}", "", "ungradable"),
     ],
 )
-def test_outcomes(graders: MathGraders, text: str, gold: str, outcome: str) -> None:
+def test_outcomes(graders: Judges, text: str, gold: str, outcome: str) -> None:
     assert graders.judge([(text, gold)])[0][0] == outcome
 
 
-def test_a_bomb_is_incorrect_by_its_own_cpu_time_and_costs_the_next_answer_nothing(graders: MathGraders) -> None:
+def test_a_bomb_is_incorrect_by_its_own_cpu_time_and_costs_the_next_answer_nothing(graders: Judges) -> None:
     judged = graders.judge([("\\boxed{2}", "2"), (BOMB, "2"), ("\\boxed{3}", "3")])
     assert judged == [
         ("correct", "2", None),
@@ -58,20 +60,20 @@ def test_a_bomb_is_incorrect_by_its_own_cpu_time_and_costs_the_next_answer_nothi
     ]
 
 
-def _child(graders: MathGraders) -> int:
+def _child(graders: Judges) -> int:
     server = graders._all[0]._process
     assert server is not None
     (child,) = Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text().split()
     return int(child)
 
 
-def test_a_comparison_runs_within_a_memory_limit(graders: MathGraders) -> None:
+def test_a_comparison_runs_within_a_memory_limit(graders: Judges) -> None:
     assert graders.judge([("\\boxed{2}", "2")])[0][0] == "correct"
     limits = Path(f"/proc/{_child(graders)}/limits").read_text().splitlines()
     assert next(line.split()[3:5] for line in limits if line.startswith("Max address")) == [str(2**30)] * 2
 
 
-def test_a_worker_that_something_else_ends_is_replaced(graders: MathGraders) -> None:
+def test_a_worker_that_something_else_ends_is_replaced(graders: Judges) -> None:
     assert graders.judge([("\\boxed{2}", "2")])[0][0] == "correct"
     for number in (signal.SIGSEGV, signal.SIGKILL):
         os.kill(_child(graders), number)
@@ -80,12 +82,12 @@ def test_a_worker_that_something_else_ends_is_replaced(graders: MathGraders) -> 
 
 
 def test_machinery_that_never_answers_is_an_error_and_not_a_wrong_answer() -> None:
-    with MathGraders(1, Limits(wall_s=0.001)) as graders:
+    with Judges("math", 1, Limits(wall_s=0.001)) as graders:
         assert graders.judge([("\\boxed{2}", "2")]) == [("error", None, "the math grader failed twice")]
 
 
-def test_equal_answers_are_compared_once_and_failures_again(graders: MathGraders) -> None:
-    graders._known[boxed("5"), boxed("5")] = FAILED
+def test_equal_answers_are_compared_once_and_failures_again(graders: Judges) -> None:
+    graders._known[Request(boxed("5"), boxed("5"))] = ("error", None, "the math grader failed twice")
     start = time.process_time()
     assert {outcome for outcome, _, _ in graders.judge([(BOMB, "2"), ("\\boxed{5}", "5")] * 50)} == {
         "incorrect",
@@ -96,8 +98,8 @@ def test_equal_answers_are_compared_once_and_failures_again(graders: MathGraders
 
 def test_no_process_outlives_its_grader() -> None:
     program = (
-        "import os; from ratchet.grade.expressions import MathGraders\n"
-        "g = MathGraders(1).__enter__(); g.judge([('\\\\boxed{1}', '1')])\n"
+        "import os; from ratchet.grade.judging import Judges\n"
+        "g = Judges('math', 1).__enter__(); g.judge([('\\\\boxed{1}', '1')])\n"
         "print(g._all[0]._process.pid, flush=True); os.kill(os.getpid(), 9)"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)

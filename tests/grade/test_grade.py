@@ -1,5 +1,7 @@
 """Samples in, grades and attempts out, one for one, whatever interrupts the work."""
 
+import itertools
+import operator
 import os
 import signal
 import subprocess
@@ -7,6 +9,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -15,9 +18,12 @@ from ratchet.evaluate.build import evaluate
 from ratchet.evaluate.profile import read_profile
 from ratchet.grade import ATTEMPTS_FILE, GRADES_FILE, Grading, grade, reason_counts
 from ratchet.grade.gold import gold_items
+from ratchet.grade.grading import weakest_isolation
 from ratchet.grade.kinds import Graders
 from ratchet.grade.parts import ROWS_A_PART, TooManyErrors, grade_parts, read_parts
-from ratchet.records import Attempt, Grade, Problem, Sample
+from ratchet.grade.sandbox.limits import LEVELS
+from ratchet.records import Attempt, Grade, Isolation, Problem, Sample
+from ratchet.shards import Shard
 from ratchet.storage import read_records, read_with_header, write_records
 
 HEADER = {"checkpoint": "sha256:ab", "sampling": {"temperature": 1.0}}
@@ -56,10 +62,10 @@ def test_each_sample_gets_its_grade_and_keeps_its_text(tmp_path: Path) -> None:
             Grade("1", "exact", 0, "correct", "paris"),
             Grade("1", "choice", 1, "incorrect", None, "more than one option in the text"),
         ],
-        HEADER,
+        {**HEADER, "isolation": "none"},
     )
     attempts, header = read_with_header(out / ATTEMPTS_FILE, Attempt)
-    assert header == HEADER
+    assert header == {**HEADER, "isolation": "none"}
     assert attempts[2] == Attempt(
         "1", "incorrect", "s", 1, text="#### 5", answer="5", group="2", cluster="c", concepts=("add",)
     )
@@ -123,6 +129,66 @@ def test_every_kind_is_graded_in_one_run_and_programs_say_how_they_were_isolated
     assert [g.outcome for g in grades] == ["correct", "correct", "incorrect", "incorrect", "correct"]
     assert [(g.suite, g.attempt) for g in grades] == [(suite, attempt) for suite, attempt, _ in texts]
     assert [g.isolation is not None for g in grades] == [True, False, True, False, False]
+    profile = read_profile(evaluate([tmp_path / "g" / ATTEMPTS_FILE], tmp_path / "profile", "M"))
+    assert profile.isolation == (grades[0].isolation or "").partition(",")[0] in LEVELS
+
+
+@pytest.mark.parametrize(
+    ("levels", "weakest"),
+    [
+        ([], "none"),
+        ([None, None], "none"),
+        (["namespaces", None], "namespaces"),
+        (["landlock", "namespaces, container"], "landlock"),
+        (["process, container", "landlock", "namespaces"], "process"),
+    ],
+)
+def test_attempts_say_the_weakest_level_that_a_program_was_run_at(levels: list[str | None], weakest: str) -> None:
+    given = Grade("1", "s", 0, "correct", None)
+    assert weakest_isolation([replace(given, isolation=level) for level in levels]) == weakest
+
+
+def test_the_levels_of_the_records_are_those_of_the_sandbox() -> None:
+    assert get_args(Isolation) == ("none", *LEVELS)
+
+
+def test_the_attempts_of_all_shards_are_those_of_a_run_without(tmp_path: Path) -> None:
+    problems = [Problem(str(n), f"{n}+1?", str(n + 1), suite="s") for n in range(5)]
+    drawn = [Sample(str(n), "s", a, f"#### {n + 1 + n % 2 * a}", "stop", 1, -1.0) for a in range(3) for n in range(5)]
+    files = _files(tmp_path, drawn, problems)
+    agreed = Grading(confidence="agreement")
+    whole = grade(*files, tmp_path / "whole", agreed) / ATTEMPTS_FILE
+    shards = [grade(*files, tmp_path / f"g{i}", agreed, Shard(i, 2)) / ATTEMPTS_FILE for i in range(2)]
+    attempts = [read_records(shard, Attempt) for shard in shards]
+    # problems 0 to 4 modulo 2: 0 2 4 and 1 3, each with three attempts, in the order of the samples
+    assert [[a.problem_id for a in shard] for shard in attempts] == [list("024" * 3), list("13" * 3)]
+    key = operator.attrgetter("attempt", "problem_id")
+    assert sorted(itertools.chain(*attempts), key=key) == read_records(whole, Attempt)
+    joined = read_profile(evaluate(shards, tmp_path / "joined", "M"))
+    assert joined.metrics == read_profile(evaluate([whole], tmp_path / "profile", "M")).metrics
+    assert joined.isolation == "none"
+
+
+def test_a_shard_of_problems_that_were_not_sampled_is_empty_and_its_profile_is_that_of_the_others(
+    tmp_path: Path,
+) -> None:
+    files = _files(tmp_path, [_sample("s", 0, "#### 4")], PROBLEMS[:1])
+    shards = [grade(*files, tmp_path / f"g{i}", shard=Shard(i, 3)) / ATTEMPTS_FILE for i in range(3)]
+    assert [len(read_records(shard, Attempt)) for shard in shards] == [1, 0, 0]
+    assert read_profile(evaluate(shards, tmp_path / "profile", "M")).suites["s"].attempts == 1
+
+
+def test_a_shard_is_no_result_of_another_shard(tmp_path: Path) -> None:
+    files = _files(tmp_path, [_sample("s", 0, "#### 4")])
+    grade(*files, tmp_path / "g", shard=Shard(1, 2))
+    with pytest.raises(InputError, match='a result made with shard = "1/2"; expected shard = "0/2"'):
+        grade(*files, tmp_path / "g", shard=Shard(0, 2))
+
+
+def test_a_shard_too_refuses_a_sample_of_an_unknown_problem(tmp_path: Path) -> None:
+    files = _files(tmp_path, [_sample("s", 0, "4"), _sample("other", 0, "4")])
+    with pytest.raises(InputError, match="a sample of problem '1' of suite 'other'"):
+        grade(*files, tmp_path / "g", shard=Shard(0, 2))
 
 
 def test_no_samples_are_no_grades(tmp_path: Path) -> None:
@@ -156,7 +222,7 @@ def test_agreement_is_written_with_its_source_and_the_profile_has_a_calibration(
     out = grade(*files, tmp_path / "g", Grading(confidence="agreement"))
     attempts, header = read_with_header(out / ATTEMPTS_FILE, Attempt)
     assert [attempt.confidence for attempt in attempts] == [1 / 3, 1 / 3, 0, 0]
-    assert header == {**HEADER, "confidence": "agreement"}
+    assert header == {**HEADER, "confidence": "agreement", "isolation": "none"}
     profile = read_profile(evaluate([out / ATTEMPTS_FILE], tmp_path / "profile", "M"))
     assert profile.confidence == "agreement"
     # one bin holds the two at 1/3 (both right), one the two at 0 (both wrong): (2 * |1 - 1/3| + 2 * 0) / 4

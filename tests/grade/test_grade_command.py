@@ -41,6 +41,15 @@ def test_a_setting_that_makes_no_sense_is_a_usage_error(
     assert "tolerance = 7.0; expected a number from 0 to less than 1" in capsys.readouterr().err
 
 
+def test_a_shard_is_graded_and_what_is_none_is_a_usage_error(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert invoke([*arguments, "--shard", "2/2"]) == 64
+    assert "there is no shard '2/2'; expected i/n with i from 0 to n - 1" in capsys.readouterr().err
+    assert invoke([*arguments, "--shard", "1/2"]) == 0  # there is one problem, of shard 0
+    assert capsys.readouterr().out == "no attempt\n"
+
+
 def test_math_without_its_extra_is_named_not_marked_wrong(
     arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

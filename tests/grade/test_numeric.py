@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ratchet.grade.numeric import extract_answer, grade_numeric, parse_number
+from ratchet.grade.numeric import Number, extract_answer, grade_numeric, read_number
 
 
 @pytest.mark.parametrize(
@@ -101,12 +101,14 @@ def test_outcomes(text: str, gold: str, outcome: str) -> None:
     assert grade_numeric(text, gold)[0] == outcome
 
 
-def test_a_plain_number_has_no_unit() -> None:
-    assert [parse_number(text) for text in ("$1,000.50", "3/4", "1 1/2.", "50%", "12 pens", "5x", "4/0")] == [
-        Fraction("1000.5"),
-        Fraction(3, 4),
-        Fraction(3, 2),
-        Fraction(50),
+def test_a_number_is_read_with_its_unit_and_without_what_is_no_unit() -> None:
+    texts = ("$1,000.50", "3/4", "1 1/2.", "50%", "12 pens", "5x", "4/0", "12 pens, 3 cups")
+    assert [read_number(text) for text in texts] == [
+        Number(Fraction("1000.5")),
+        Number(Fraction(3, 4)),
+        Number(Fraction(3, 2)),
+        Number(Fraction(50), factor=Fraction(1, 100)),
+        Number(Fraction(12)),
         None,
         None,
         None,
@@ -115,13 +117,13 @@ def test_a_plain_number_has_no_unit() -> None:
 
 @given(st.integers(-(10**12), 10**12))
 def test_every_integer_is_read_as_itself_with_and_without_separators(value: int) -> None:
-    assert parse_number(str(value)) == parse_number(f"{value:,}") == value
+    assert read_number(str(value)) == read_number(f"{value:,}") == Number(Fraction(value))
     assert grade_numeric(f"so it is {value:,}", str(value))[0] == "correct"
 
 
 @given(st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**9), max_value=10**9, places=6))
 def test_every_decimal_is_read_exactly(value: object) -> None:
-    assert parse_number(f"{value:f}") == Fraction(str(value))
+    assert read_number(f"{value:f}") == Number(Fraction(str(value)))
 
 
 @pytest.mark.parametrize(

@@ -7,15 +7,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from ratchet.errors import InputError
-from ratchet.records import Problem
+from ratchet.grade import Grading
+from ratchet.grade.gold import gold_items
+from ratchet.grade.kinds import Graders
+from ratchet.records import Kind, Problem
 from ratchet.storage import read_records, write_records
 from ratchet.validate.checks import checks, unanswerable
 from ratchet.validate.prompts import normal_form
 from ratchet.validate.result import ValidationResult, require_valid
 from ratchet.validate.validate import validate
 
+GYM = '{"family": "gcd", "answer": "3", "metadata": {}}'
 GOOD = (
     Problem("t1", "What is 3 + 4?", "7"),
     Problem("t2", "What is 3 - 4?", "-1"),
@@ -47,7 +53,7 @@ def test_good_problems_pass_every_check_and_are_handed_on(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("more", "expected"),
     [
-        (Problem("t3", "How?", "many"), {"answerable": ["default/t3 ('many' is no number)"]}),
+        (Problem("t3", "How?", "many"), {"answerable": ["default/t3 (the gold answer 'many' is no number)"]}),
         (Problem("t3", "How?", " ", kind="exact"), {"answerable": ["default/t3 (no answer)"]}),
         (Problem("e2", "What is 3 + 4?", "7", split="eval"), {"no_leakage": ["default/e2 (default/t1)"]}),
         (Problem("o2", "what is  3+4", "7", split="ood"), {"no_near_leakage": ["default/o2 (default/t1)"]}),
@@ -93,14 +99,58 @@ def test_a_split_that_is_asked_for_and_empty_fails(tmp_path: Path) -> None:
     ("problem", "reason"),
     [
         (Problem("1", "?", "1,234.50"), None),
-        (Problem("1", "?", "12 pens"), "'12 pens' is no number"),
+        (Problem("1", "?", "12 pens"), None),
+        (Problem("1", "?", "$5.50 each"), None),
+        (Problem("1", "?", "5x"), "the gold answer '5x' is no number"),
+        (Problem("1", "?", "5 or 6"), "the gold answer '5 or 6' is no number"),
+        (Problem("1", "?", "4/0"), "the gold answer '4/0' is no number"),
+        (Problem("1", "Where?\nA. bank\nB. mall", "B", kind="choice"), None),
+        (Problem("1", "Where?\nA. bank\nB. mall", "mall", kind="choice"), None),
+        (Problem("1", "Where?\nA. bank\nB. mall", "C", kind="choice"), "the gold answer 'C' is none of the options"),
+        (Problem("1", "?", "...", kind="exact"), "the gold answer is empty"),
+        (Problem("1", "?", GYM, kind="gym"), None),
+        (Problem("1", "?", GYM.replace("gcd", "countdown"), kind="gym"), "family 'countdown' of reasoning-gym is not"),
+        (Problem("1", "?", "12", kind="gym"), "'12' is no entry of"),
         (Problem("1", "?", "x+1", kind="math"), None),
         (Problem("1", "?", "", kind="code", tests="assert f(1) == 2"), None),
         (Problem("1", "?", "def f(): ...", kind="code"), "no tests"),
     ],
 )
 def test_an_answer_is_usable_where_the_grader_of_its_kind_could_use_it(problem: Problem, reason: str | None) -> None:
-    assert unanswerable(problem) == reason
+    found = unanswerable(problem)
+    assert found is None if reason is None else found is not None and found.startswith(reason)
+
+
+PIECES = (
+    "12",
+    "-",
+    ".",
+    "5",
+    "pens",
+    " ",
+    "%",
+    "/",
+    "$",
+    "x",
+    "0",
+    ",",
+    "3",
+    "A",
+    "B. ",
+    "#",
+    "\\frac{1}{2}",
+    "answer is ",
+    "½",
+)
+
+
+@given(st.lists(st.sampled_from(PIECES), min_size=1).map("".join), st.sampled_from(["numeric", "choice", "exact"]))
+@example("12 pens", "numeric")
+def test_an_answer_is_valid_where_the_grader_takes_it_for_right_and_nowhere_else(answer: str, kind: Kind) -> None:
+    problem = Problem("1", "Where?\nA. 12\nB. pens", answer, kind=kind)
+    with Graders(Grading(workers=1)) as graders:
+        graded = [grade.outcome for grade in graders.grade(gold_items(problem))]
+    assert (unanswerable(problem) is None) == (graded == ["correct"] and answer.strip() != "")
 
 
 @pytest.mark.parametrize(
@@ -167,7 +217,7 @@ def test_validation_json_holds_the_result(tmp_path: Path) -> None:
     result = found(tmp_path, Problem("t3", "How?", "many"))
     kept = json.loads((tmp_path / "out" / "validation.json").read_text())
     assert (kept["success"], kept["problems_digest"]) == (False, result.problems_digest)
-    assert kept["checks"][0]["offenders"] == [{"problem": "default/t3", "value": "'many' is no number"}]
+    assert kept["checks"][0]["offenders"] == [{"problem": "default/t3", "value": "the gold answer 'many' is no number"}]
 
 
 def test_the_documentation_names_every_check() -> None:

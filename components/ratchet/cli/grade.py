@@ -24,6 +24,7 @@ MOST_REASONS = 10  # lines of text; all of them are in grades.parquet and in --f
 @click.option(
     "--max-error-rate", type=float, default=0.01, show_default=True, help="Stop above this share of failed gradings."
 )
+@click.option("--shard", metavar="I/N", help="Grade the problems of shard I (from 0) of N.  [default: all of them]")
 @form
 def grade(
     samples: Path,
@@ -34,21 +35,24 @@ def grade(
     confidence: str | None,
     isolation: str | None,
     max_error_rate: float,
+    shard: str | None,
     form: str,
 ) -> None:
     """Grade attempts against the problems' answers.
 
     The folder OUT gets grades.parquet and attempts.parquet (samples and grades joined, what `ratchet evaluate` reads).
     The gold answers are graded first, and must all come out correct. After a kill the same command completes exactly
-    the attempts that are missing.
+    the attempts that are missing. With --shard, give `ratchet evaluate` the attempts of all shards together.
     """
     from ratchet.grade import GRADES_FILE, Grading
     from ratchet.grade import grade as grade_samples
     from ratchet.records import Grade
+    from ratchet.shards import WHOLE, read_shard
     from ratchet.storage import read_records
 
     settings = Grading(tolerance, confidence, isolation, workers, max_error_rate)  # type: ignore[arg-type]
-    _print(read_records(grade_samples(samples, problems, out, settings) / GRADES_FILE, Grade), form)
+    graded = grade_samples(samples, problems, out, settings, WHOLE if shard is None else read_shard(shard))
+    _print(read_records(graded / GRADES_FILE, Grade), form)
 
 
 def _print(grades: list[object], form: str) -> None:
@@ -60,7 +64,7 @@ def _print(grades: list[object], form: str) -> None:
         listed = [{"outcome": outcome, "reason": reason, "count": n} for (outcome, reason), n in reasons]
         click.echo(json.dumps({name: counts[name] for name in get_args(Outcome)} | {"reasons": listed}))
         return
-    click.echo(", ".join(f"{n} {name}" for name, n in counts.most_common()))
+    click.echo(", ".join(f"{n} {name}" for name, n in counts.most_common()) or "no attempt")
     for (outcome, reason), n in reasons[:MOST_REASONS]:
         click.echo(f"  {n} {outcome}: {reason}")
     if len(reasons) > MOST_REASONS:

@@ -1,4 +1,4 @@
-"""`ratchet import`: results that another tool wrote, as an attempts file."""
+"""`ratchet import`: results that another tool wrote as an attempts file, and problems of reasoning-gym."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from ratchet.cli.options import file
+from ratchet.cli.options import file, seed
 
 if TYPE_CHECKING:
     from ratchet.imports.columns import Columns
@@ -42,7 +42,7 @@ def mapping(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @click.group("import")
 def import_() -> None:
-    """Turn results that another tool wrote into an attempts file."""
+    """Turn results that another tool wrote into an attempts file, or draw problems of reasoning-gym."""
 
 
 @import_.command(
@@ -117,6 +117,32 @@ def csv(table: Path, out: Path, suite: str | None, **columns: str | None) -> Non
     from ratchet.imports import read_csv
 
     _finish(read_csv(table, _columns(columns), suite), out, (table,))
+
+
+@import_.command(
+    "reasoning-gym",
+    epilog="Example: ratchet import reasoning-gym --family gcd --count 500 --split train --out gcd-train.jsonl",
+)
+@click.option("--family", required=True, help="Family of reasoning-gym; docs/grade.md says which are graded.")
+@click.option("--count", type=click.IntRange(min=1), required=True, help="How many different problems.")
+@seed
+@click.option("--split", type=click.Choice(["train", "eval", "ood"]), default="eval", show_default=True)
+@click.option("--level", type=click.IntRange(min=0), help="Level of the family's curriculum; its own default without.")
+@click.option("--suite", help="Name of the suite, in place of the family's.")
+@click.option("--out", type=file, required=True, help="Problem file to write (.jsonl or .parquet).")
+def reasoning_gym(suite: str | None, out: Path, **given: Any) -> None:
+    """Draw problems of a family of reasoning-gym, the same ones for the same options.
+
+    Needs the extra reasoning-gym. Another seed or split draws other problems.
+    """
+    from ratchet.imports.gym import Draw, draw_problems
+    from ratchet.records import Problem
+    from ratchet.storage import is_parquet, write_records
+
+    is_parquet(out)  # a name that can't be written is refused before anything is drawn
+    draw = Draw(**given)
+    write_records(out, draw_problems(draw, suite), Problem)
+    click.echo(f"{suite or draw.family}: {draw.count} problems of split {draw.split} in {out}")
 
 
 def _columns(given: dict[str, str | None]) -> "Columns":

@@ -6,9 +6,9 @@ batch at a time; what is kept of each attempt is in `ratchet.evaluate.ledger`.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 from pydantic import ConfigDict
 
@@ -18,15 +18,19 @@ from ratchet.evaluate.columns import parquet_attempts
 from ratchet.evaluate.ledger import Clash, Ledger
 from ratchet.evaluate.lines import AttemptLine, jsonl_attempts, jsonl_header, line_of
 from ratchet.jsonl import first_line
-from ratchet.records import Attempt
+from ratchet.records import Attempt, Isolation
 from ratchet.storage import as_record, file_digest, header_metadata, is_parquet, read_table
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["AttemptLine", "AttemptsHeader", "gather", "read_light"]
+__all__ = ["AttemptLine", "AttemptsHeader", "gather", "read_light", "weakest"]
 
-HEADER_EXPECTED = "a header of 'checkpoint' (text), 'sampling' (a mapping) and 'confidence' (text)"
+HEADER_EXPECTED = (
+    "a header of 'checkpoint' (text), 'sampling' (a mapping), 'confidence' (text) and 'isolation' ("
+    + ", ".join(get_args(Isolation))
+    + ")"
+)
 ENCODED = ("suite", "problem_id", "outcome", "group", "cluster")  # texts that come back row after row
 
 
@@ -35,12 +39,14 @@ class AttemptsHeader:
     """Whose attempts these are, how they were sampled, where their confidences come from; None: the file doesn't say.
 
     `confidence` names one source for all attempts: agreement of the attempts, sequence probability, the model's own
-    words and so on. Confidences of different sources must not be mixed in one calibration.
+    words and so on. Confidences of different sources must not be mixed in one calibration. `isolation` is the weakest
+    level at which any program of these attempts was run, `none` where there was none to run.
     """
 
     checkpoint: str | None = None
     sampling: dict[str, Any] | None = None
     confidence: str | None = None
+    isolation: Isolation | None = None
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
@@ -48,15 +54,16 @@ class AttemptsHeader:
 def gather(paths: Sequence[Path], out: Path) -> AttemptsHeader:
     """The header that the files agree on, after all their attempts were written to the Parquet file `out`.
 
-    Attempts stay in the order of the files. Those without a number are numbered by their order of appearance within
-    their problem. Where something is refused, `out` is not written.
+    Its isolation is the weakest of the files'. Attempts stay in the order of the files. Those without a number are
+    numbered by their order of appearance within their problem. Where something is refused, `out` is not written.
     """
     _refuse_repeated_files(paths)
     headers = [_header(path) for path in paths]
     _require_one_header(paths, headers)
+    header = replace(headers[0], isolation=weakest([header.isolation for header in headers]))
     ledger = Ledger()
     starts: list[int] = []
-    with written_in_batches(out, Attempt, asdict(headers[0]), unlike=("text",)) as writer:
+    with written_in_batches(out, Attempt, asdict(header), unlike=("text",)) as writer:
         try:
             for path in paths:
                 starts.append(ledger.rows)
@@ -67,7 +74,12 @@ def gather(paths: Sequence[Path], out: Path) -> AttemptsHeader:
             raise _located(clash, paths, starts) from None
         if ledger.rows == 0:
             raise InputError("no attempts", where=paths[0], expected="at least one attempt")
-    return headers[0]
+    return header
+
+
+def weakest(levels: Sequence[Isolation | None]) -> Isolation | None:
+    """The weakest of some levels of isolation: None, an unknown one, is weaker than all."""
+    return None if None in levels else max(levels, key=get_args(Isolation).index)
 
 
 def read_light(path: Path) -> "pa.Table":
@@ -96,13 +108,14 @@ def _refuse_repeated_files(paths: Sequence[Path]) -> None:
     seen: dict[str, Path] = {}
     for path in paths if len(paths) > 1 else ():
         first = seen.setdefault(file_digest(path), path)
-        if first is not path:
+        if first is not path and any(table.num_rows for table in _attempts(path)):  # shards may be empty alike
             raise InputError(f"the same content as {first}", where=path, expected="each attempts file once")
 
 
 def _require_one_header(paths: Sequence[Path], headers: Sequence[AttemptsHeader]) -> None:
     for path, header in zip(paths, headers, strict=True):
-        differing = (f.name for f in fields(header) if getattr(header, f.name) != getattr(headers[0], f.name))
+        same = replace(headers[0], isolation=header.isolation)
+        differing = (f.name for f in fields(header) if getattr(header, f.name) != getattr(same, f.name))
         for field in differing:
             mixed = "mixed confidence sources can't be judged together"
             raise InputError(

@@ -98,6 +98,7 @@ def build_profile(
         attempts_digest=file_digest(attempts),
         confidence_level=LEVEL,
         confidence=header.confidence,
+        isolation=header.isolation,
         embedding_model=_digest(beside.embeddings),
         reliability={n: reliability_bins(stated) for n, suite in suites.items() if (stated := suite.confidences)},
         suggestions={metric.suite: found for metric in metrics if (found := _suggestion(metric))},

@@ -24,6 +24,7 @@ MEANINGS = {  # record -> field -> what it holds
         "attempts_digest": "SHA-256 of the attempts.parquet beside this file",
         "confidence_level": "Level of all intervals",
         "confidence": "Where the attempts' confidences come from; null where the attempts don't say",
+        "isolation": "Weakest level at which any program was run, none where there was none; null where unknown",
         "embedding_model": "Digest of the sentence-embedding model; null where none was used",
         "reliability": "The bins of each suite's reliability diagram, by the suite's name",
         "suggestions": "The method that each suite's coverage of correct answers suggests, by the suite's name",

@@ -14,7 +14,7 @@ from ratchet.evaluate.suite import Suite, load_suites
 from ratchet.evaluate.texts import chosen_texts
 from ratchet.gate.policy import Policy
 from ratchet.metrics.counts import ProblemCounts
-from ratchet.records import Attempt, Outcome
+from ratchet.records import Attempt, Isolation, Outcome
 from ratchet.storage import Header, file_digest
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def _forged(evidence: Evidence) -> Iterator[str]:
             f"{profile.attempts_digest}; evaluate it again"
         )
         return
-    for stated in ("checkpoint", "sampling", "confidence"):
+    for stated in ("checkpoint", "sampling", "confidence", "isolation"):
         if evidence.header.get(stated) != getattr(profile, stated):
             yield f"{PROFILE_FILE} states another {stated} than {ATTEMPTS_FILE}; evaluate it again"
     yield from _misstated(evidence)
@@ -149,11 +149,20 @@ def _too_little(evidence: Evidence, policy: Policy) -> Iterator[str]:
         return
     if policy.evidence.known_sampling and evidence.profile.sampling is None:
         yield "its sampling parameters are unknown, which the policy refuses; sample it with `ratchet sample`"
+    yield from _too_weakly_isolated(evidence.profile.isolation, policy.evidence.min_isolation)
     for suite in policy.suites.names:
         if suite not in evidence.suites:
             yield f"no attempt at suite {suite!r}, which the policy names; evaluate that suite too"
         else:
             yield from _too_little_of(suite, evidence.suites[suite].counts, policy)
+
+
+def _too_weakly_isolated(found: Isolation | None, asked: Isolation | None) -> Iterator[str]:
+    levels = get_args(Isolation)
+    if asked is None or (found is not None and levels.index(found) <= levels.index(asked)):
+        return
+    how = "it is unknown at which isolation programs were run" if found is None else f"programs were run at {found!r}"
+    yield f"{how}, the policy asks for {asked!r} or better; grade it with `ratchet grade --isolation {asked}`"
 
 
 def _too_little_of(suite: str, counts: ProblemCounts, policy: Policy) -> Iterator[str]:

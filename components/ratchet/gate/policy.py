@@ -5,14 +5,15 @@ import difflib
 import hashlib
 import json
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, get_args
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from ratchet.config import FieldError, Strict, load_yaml
 from ratchet.gate.naming import Measured, measured, possible_axes
 
 ReferenceName = Literal["base", "champion", "best"]
+Level = Literal["namespaces", "landlock", "process"]
 Tier = Literal["critical", "supporting", "advisory"]
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Name = Annotated[str, Field(min_length=1)]
@@ -52,6 +53,21 @@ class EvidenceRule(Strict, strict=True):
     """Both sides were sampled with the same parameters (the seed apart), as far as both are known."""
     known_sampling: bool = False
     """Refuse a side whose sampling parameters are unknown."""
+    min_isolation: Level | None = None
+    """Refuse a side some of whose programs were run at a weaker level of isolation, or at an unknown one."""
+
+    @field_validator("min_isolation", mode="before")
+    @classmethod
+    def _known_level(cls, value: object) -> object:
+        if value is None or value in get_args(Level):
+            return value
+        near = difflib.get_close_matches(str(value), get_args(Level), n=1, cutoff=0.5)
+        raise FieldError(
+            f"evidence.min_isolation = {value!r}",
+            expected="null or one of " + ", ".join(get_args(Level)),
+            location=(),
+            next=f"did you mean {near[0]!r}?" if near else "",
+        )
 
 
 class Axis(Strict, strict=True):
@@ -218,6 +234,12 @@ def read_policy(path: Path) -> Policy:
 
 
 def policy_digest(policy: Policy) -> str:
-    """SHA-256 of the policy as canonical JSON: layout, comments and defaults written out make no difference."""
-    canonical = json.dumps(policy.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+    """SHA-256 of the policy as canonical JSON: layout, comments and defaults written out make no difference.
+
+    `min_isolation` is younger than the format: left out where it is null, so that older digests stay what they are.
+    """
+    plain = policy.model_dump(mode="json")
+    if plain["evidence"]["min_isolation"] is None:
+        del plain["evidence"]["min_isolation"]
+    canonical = json.dumps(plain, sort_keys=True, separators=(",", ":"))
     return "sha256:" + hashlib.sha256(canonical.encode()).hexdigest()

@@ -12,12 +12,15 @@ def grade(
     attempts: dsl.Output[dsl.Dataset],
     workspace: str,
     step: str,
+    shard: str = "0/1",
 ) -> None:
-    """Grade the samples against the problems' answers."""
+    """Grade the samples against the problems' answers: those of one shard of the problems, `i/n` with i from 0."""
     from pathlib import Path
 
     from ratchet.grade import grade as grade_samples
+    from ratchet.shards import read_shard
     from ratchet.steps import placed
 
+    files = Path(samples.path, "samples.parquet"), Path(problems.path, "problems.parquet")
     with placed(workspace, step, attempts.path) as out:
-        grade_samples(Path(samples.path, "samples.parquet"), Path(problems.path, "problems.parquet"), out)
+        grade_samples(*files, out, shard=read_shard(shard))

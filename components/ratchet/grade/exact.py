@@ -24,13 +24,15 @@ def grade_exact(text: str, gold: str) -> Judged:
     expected = folded(gold)
     if not expected:
         return "ungradable", None, "the gold answer is empty"
-    mark = last_mark(text)
-    several = "\n" in gold.strip()
-    if mark is None or (several and mark.kind == "phrase"):
-        found = text if several else last_line_of(text)
-    else:
-        found = mark.content if several or mark.kind != "hash" else mark.content.partition("\n")[0]
-    answer = folded(found)
+    answer = folded(place_of_answer(text, several="\n" in gold.strip()))
     if not answer:
         return "incorrect", None, "no answer in the text"
     return ("correct" if answer == expected else "incorrect"), shown(answer), None
+
+
+def place_of_answer(text: str, several: bool) -> str:
+    """The part of a text that is its answer; `several`: an answer may have several lines."""
+    mark = last_mark(text)
+    if mark is None or (several and mark.kind == "phrase"):
+        return text if several else last_line_of(text)
+    return mark.content if several or mark.kind != "hash" else mark.content.partition("\n")[0]

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from ratchet.errors import InputError
 from ratchet.grade.expressions import boxed
-from ratchet.grade.kinds import Graders, Item
+from ratchet.grade.gym import entry_fault, marked, read_entry
+from ratchet.grade.kinds import Graders, Item, grade_text
 from ratchet.grade.marks import last_mark
 from ratchet.records import Grade, Problem
 
@@ -35,9 +36,31 @@ def gold_items(problem: Problem) -> list[Item]:
         programs = (problem.solution or "", problem.answer)
         return [(problem, program) for program in programs if program.strip()][:1]
     solution = problem.solution
-    marked = [solution] if solution and last_mark(solution) else []
-    answer = boxed(problem.answer) if problem.kind == "math" else f"#### {problem.answer}"
-    return [(problem, text) for text in (answer, *marked)]
+    solved = [solution] if solution and problem.kind != "gym" and last_mark(solution) else []
+    return [(problem, text) for text in (_answer_text(problem), *solved)]
+
+
+def unreadable(problem: Problem) -> str | None:
+    """Why the grader can't read the problem's gold answer, or reads another one in it; None where it reads it.
+
+    What takes a process of its own is left to the check before every run: whether math-verify reads an expression,
+    whether a scorer of reasoning-gym takes its own answer for right, and whether a program passes its tests.
+    """
+    if problem.kind == "gym":
+        return entry_fault(problem.answer)
+    if problem.kind in ("math", "code"):
+        return None
+    outcome, answer, reason = grade_text(problem, _answer_text(problem))
+    return None if outcome == "correct" else reason or f"the grader reads {answer!r} in {problem.answer[:40]!r}"
+
+
+def _answer_text(problem: Problem) -> str:
+    """The gold answer as a text that marks it; as it is where it can't be read."""
+    if problem.kind == "math":
+        return boxed(problem.answer)
+    if problem.kind == "gym" and entry_fault(problem.answer) is None:
+        return marked(read_entry(problem.answer))
+    return f"#### {problem.answer}"
 
 
 def _came_out(grade: Grade) -> str:

@@ -5,6 +5,7 @@ import shutil
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import cast, get_args
 
 from ratchet.errors import InputError
 from ratchet.grade.agreement import with_agreement
@@ -12,7 +13,8 @@ from ratchet.grade.gold import check_gold
 from ratchet.grade.kinds import Graders, require_graders
 from ratchet.grade.parts import Problems, TooManyErrors, grade_parts, read_parts
 from ratchet.grade.settings import Grading
-from ratchet.records import Attempt, Grade, Problem, Sample
+from ratchet.records import Attempt, Grade, Isolation, Problem, Sample
+from ratchet.shards import WHOLE, Shard, sharded
 from ratchet.steps import run_step
 from ratchet.storage import Header, file_digest, read_records, read_with_header, write_records
 
@@ -22,17 +24,26 @@ PARTS = "parts"
 NOT_IN_ATTEMPTS = ("reason", "isolation")
 
 
-def grade(samples: Path, problems: Path, out: Path, settings: Grading = Grading()) -> Path:  # noqa: B008  frozen
+def grade(
+    samples: Path,
+    problems: Path,
+    out: Path,
+    settings: Grading = Grading(),  # noqa: B008  frozen
+    shard: Shard = WHOLE,
+) -> Path:
     """The folder `out` with `grades.parquet` and `attempts.parquet`, the samples joined with their grades.
 
-    The same call after a kill completes the attempts that are missing.
+    Of a `shard` only the samples of its problems are graded; it may have none. The same call after a kill completes the
+    attempts that are missing.
     """
-    made_from = {"samples": file_digest(samples), "problems": file_digest(problems), **settings.describe()}
+    files = {"samples": file_digest(samples), "problems": file_digest(problems)}
+    made_from = {**files, **settings.describe(), "shard": None if shard == WHOLE else str(shard)}
 
     def work(partial: Path) -> None:
         if not (partial / ATTEMPTS_FILE).exists():  # written last, from all the parts
             drawn, header = read_with_header(samples, Sample)
-            used = _used(drawn, samples, problems)
+            used = _used(drawn, samples, problems, shard)
+            drawn = [sample for sample in drawn if (sample.suite, sample.problem_id) in used]
             with Graders(settings) as graders:
                 check_gold(list(used.values()), graders, problems)
                 grade_parts(drawn, used, partial / PARTS, graders, settings.max_error_rate * len(drawn))
@@ -42,12 +53,7 @@ def grade(samples: Path, problems: Path, out: Path, settings: Grading = Grading(
     try:
         return run_step(out, made_from, work)
     except TooManyErrors as stop:
-        raise InputError(
-            f"the machinery failed on {stop.errors} attempts, mostly: {stop.reason}",
-            where=samples,
-            expected=f"failures on at most {settings.max_error_rate:g} of all attempts (max_error_rate)",
-            next="mend what failed; the same command then grades what is missing and what failed",
-        ) from None
+        raise _stopped(stop, samples, settings.max_error_rate) from None
 
 
 def outcome_counts(attempts: Iterable[Attempt | Grade]) -> Counter[str]:
@@ -60,20 +66,37 @@ def reason_counts(grades: Iterable[Grade]) -> Counter[tuple[str, str]]:
     return Counter((grade.outcome, grade.reason) for grade in grades if grade.reason is not None)
 
 
-def _used(drawn: Sequence[Sample], samples: Path, problems: Path) -> Problems:
-    """The problems that the samples are of, by suite and id, after what can't be graded was refused."""
+def _stopped(stop: TooManyErrors, samples: Path, most: float) -> InputError:
+    return InputError(
+        f"the machinery failed on {stop.errors} attempts, mostly: {stop.reason}",
+        where=samples,
+        expected=f"failures on at most {most:g} of all attempts (max_error_rate)",
+        next="mend what failed; the same command then grades what is missing and what failed",
+    )
+
+
+def weakest_isolation(grades: Iterable[Grade]) -> Isolation:
+    """The weakest level at which a program of these grades was run, `none` where none was."""
+    levels = get_args(Isolation)
+    found = [levels.index(grade.isolation.partition(",")[0]) for grade in grades if grade.isolation is not None]
+    return cast(Isolation, levels[max(found, default=0)])
+
+
+def _used(drawn: Sequence[Sample], samples: Path, problems: Path, shard: Shard) -> Problems:
+    """The shard's problems that there are samples of, by suite and id, after what can't be graded was refused."""
     if not drawn:
         raise InputError("no sample", where=samples, expected="samples that `ratchet sample` drew")
     known = {(problem.suite, problem.id): problem for problem in read_records(problems, Problem)}
-    keys = dict.fromkeys((sample.suite, sample.problem_id) for sample in drawn)
-    missing = next((key for key in keys if key not in known), None)
-    if missing is not None:
+    keys = {(sample.suite, sample.problem_id) for sample in drawn}
+    unknown = keys - known.keys()
+    if unknown:
+        missing = min(unknown)
         raise InputError(
             f"a sample of problem {missing[1]!r} of suite {missing[0]!r}",
             where=samples,
             expected="samples of problems that the problem file has",
         )
-    used = {key: known[key] for key in keys}
+    used = {key: known[key] for key in sharded(list(known), shard.index, shard.count) if key in keys}
     require_graders(list(used.values()))
     return used
 
@@ -83,6 +106,7 @@ def _write(partial: Path, drawn: Sequence[Sample], problems: Problems, header: H
     if settings.confidence == "agreement":
         grades = with_agreement(grades)
         header = {**header, "confidence": settings.confidence}
+    header = {**header, "isolation": weakest_isolation(grades)}
     write_records(partial / GRADES_FILE, grades, Grade, header)
     attempts = [
         _attempt(sample, given, problems[sample.suite, sample.problem_id])

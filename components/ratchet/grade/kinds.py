@@ -5,12 +5,13 @@ from contextlib import ExitStack
 from dataclasses import replace
 from fractions import Fraction
 from types import TracebackType
-from typing import get_args
+from typing import cast, get_args
 
 from ratchet.errors import InputError
 from ratchet.grade.choice import grade_choice
 from ratchet.grade.exact import grade_exact
-from ratchet.grade.expressions import MathGraders
+from ratchet.grade.judging import Judges
+from ratchet.grade.judging import Kind as JudgedKind
 from ratchet.grade.marks import Judged
 from ratchet.grade.numeric import grade_numeric
 from ratchet.grade.settings import Grading
@@ -26,7 +27,7 @@ class Graders:
         self._settings = settings
         self._tolerance = Fraction(str(settings.tolerance))
         self._open = ExitStack()
-        self._math: MathGraders | None = None
+        self._judges: dict[JudgedKind, Judges] = {}
 
     def __enter__(self) -> "Graders":
         return self
@@ -47,20 +48,16 @@ class Graders:
     def _of_kind(self, kind: str, items: Sequence[Item]) -> list[Grade]:
         if kind == "code":
             return self._programs(items)
-        judged = self._expressions(items) if kind == "math" else [self._text(*item) for item in items]
+        if kind in get_args(JudgedKind):
+            judged = self._judged(cast(JudgedKind, kind), items)
+        else:
+            judged = [grade_text(*item, self._tolerance) for item in items]
         return [Grade(problem.id, problem.suite, 0, *by) for (problem, _), by in zip(items, judged, strict=True)]
 
-    def _text(self, problem: Problem, text: str) -> Judged:
-        if problem.kind == "numeric":
-            return grade_numeric(text, problem.answer, self._tolerance)
-        if problem.kind == "choice":
-            return grade_choice(text, problem.answer, problem.prompt)
-        return grade_exact(text, problem.answer)
-
-    def _expressions(self, items: Sequence[Item]) -> list[Judged]:
-        if self._math is None:
-            self._math = self._open.enter_context(MathGraders(self._settings.processes))
-        return self._math.judge([(text, problem.answer) for problem, text in items])
+    def _judged(self, kind: JudgedKind, items: Sequence[Item]) -> list[Judged]:
+        if kind not in self._judges:
+            self._judges[kind] = self._open.enter_context(Judges(kind, self._settings.processes))
+        return self._judges[kind].judge([(text, problem.answer) for problem, text in items])
 
     def _programs(self, items: Sequence[Item]) -> list[Grade]:
         from ratchet.grade.code import grade_programs
@@ -70,6 +67,15 @@ class Graders:
             replace(grade, problem_id=problem.id, suite=problem.suite, attempt=0)
             for (problem, _), grade in zip(items, graded, strict=True)
         ]
+
+
+def grade_text(problem: Problem, text: str, tolerance: Fraction = Fraction(0)) -> Judged:  # noqa: B008  frozen
+    """The judgement of a text by a kind that needs no other process: `numeric`, `choice` or `exact`."""
+    if problem.kind == "numeric":
+        return grade_numeric(text, problem.answer, tolerance)
+    if problem.kind == "choice":
+        return grade_choice(text, problem.answer, problem.prompt)
+    return grade_exact(text, problem.answer)
 
 
 def require_graders(problems: Sequence[Problem]) -> None:

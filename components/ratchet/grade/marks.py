@@ -9,6 +9,15 @@ from ratchet.records import Outcome
 
 Judged = tuple[Outcome, str | None, str | None]  # the outcome, the answer found, the reason where it needs one
 
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a judge in a process of its own is asked: whether the text's answer is the gold one."""
+
+    gold: str
+    text: str
+
+
 _BOXED = re.compile(r"\\.|[{}]", re.DOTALL)
 _OPENS = re.compile(r"\\(?:boxed|fbox)\s{0,3}\{")
 _PHRASE = re.compile(r"\banswer\b[*_]{0,3}\s?(?:is|:|=)(?:[ \t]?[:*_])*", re.IGNORECASE)

@@ -17,7 +17,6 @@ _FACTOR = r"(?: ?(?P<percent>%|per ?cent\b)| (?P<scale>thousand|million|billion|
 NUMBER = rf"{_SIGN}(?:(?P<mixed>{_MIXED})|(?P<top>{_DIGITS})(?P<over>{_OVER})?){_FACTOR}"
 _NUMBER = re.compile(NUMBER)
 _UNIT = r"(?! ?(?:[xyzni]|pi|π)\b)(?:[^\W\d_]|[ °'\"$€£¥₹/%.*²³-]|\^[23]){0,60}"
-_BARE = re.compile(rf"[+~≈]?[$€£¥₹]? ?{NUMBER}\.?")
 _WHOLE = re.compile(rf"[+~≈]?[$€£¥₹]? ?{NUMBER}{_UNIT}")
 _EXPONENT = re.compile(r"[eE]([+-]?\d+)")
 _SCALES = {"thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
@@ -46,13 +45,6 @@ class Number:
         """The number in one spelling, so that equal answers are equal texts."""
         suffix = "%" if self.factor == Fraction(1, 100) else ""
         return _decimal(self.value if suffix else self.value * self.factor) + suffix
-
-
-def parse_number(text: str) -> Fraction | None:
-    """The number that the whole of `text` is, without a unit, exactly (`$1,000`, `3/4`, `1 1/2`; of `50%`, 50)."""
-    match = _BARE.fullmatch(plain_spelling(text).strip())
-    number = None if match is None else _number(match)
-    return None if number is None else number.value
 
 
 def read_number(text: str) -> Number | None:

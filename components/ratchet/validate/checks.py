@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, get_args
 
-from ratchet.grade.numeric import parse_number
+from ratchet.grade.gold import unreadable
 from ratchet.records import Kind, Problem, Split
 from ratchet.validate.prompts import normal_form
 
@@ -105,9 +105,7 @@ def unanswerable(problem: Problem) -> str | None:
         return None if (problem.tests or "").strip() else "no tests"
     if not problem.answer.strip():
         return "no answer"
-    if problem.kind == "numeric" and parse_number(problem.answer) is None:
-        return f"{problem.answer[:40]!r} is no number"
-    return None
+    return unreadable(problem) if problem.kind in get_args(Kind) else None
 
 
 def _named(problem: Problem) -> str:
