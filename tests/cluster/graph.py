@@ -22,6 +22,7 @@ class Step:
     """One step to run: its container as the YAML has it, with every placeholder filled in, and its artifacts."""
 
     name: str
+    place: str
     image: str
     command: list[str]
     args: list[str]
@@ -157,6 +158,7 @@ class Walk:
 
         step = Step(
             name=path.rpartition("/")[2],
+            place=folder,
             image=container["image"],
             command=[filled(text) for text in container["command"]],
             args=[filled(text) for text in container["args"]],
