@@ -49,6 +49,9 @@ lock: $(INSTALLED) ## choose the pinned versions anew
 	$(UV) pip compile --quiet --python-version 3.11 --no-emit-index-url --no-header --no-annotate --generate-hashes \
 		--extra validate --extra train --extra sample --extra grade --extra registry --extra kfp --extra dev \
 		pyproject.toml -o requirements.txt
+	$(UV) pip compile --quiet --python-version 3.11 --no-emit-index-url --no-header --no-annotate --generate-hashes \
+		--constraints requirements.txt --extra reasoning-gym pyproject.toml -o requirements-gym.txt
+	infra/images/lock.sh
 
 clean: ## remove what was built here (not runs/)
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis dist
