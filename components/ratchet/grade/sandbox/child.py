@@ -5,39 +5,84 @@ import os
 import sys
 import types
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from ratchet.grade.sandbox import values, wire
 from ratchet.grade.sandbox.isolation import CHANNEL, isolate
-from ratchet.grade.sandbox.limits import Level, Limits
+
+if TYPE_CHECKING:
+    from ratchet.grade.sandbox.limits import Level, Limits
 
 MODULE = "solution"
 READY, LOADED, VALUE, RAISED = b"ready", b"loaded", b"v", b"e"
+_REHEARSAL = """
+from typing import List
+import math
+def solve(items: List[int], rest=()):
+    \'\'\'Of the kinds of things that programs do.\'\'\'
+    counts = {}
+    for place, item in enumerate(items):
+        counts[item] = counts.get(item, 0) + 1
+    try:
+        text = "".join(sorted(str(k).lower() for k in counts if k))
+    except ValueError:
+        return None
+    squares = [math.sqrt(len(text)) * k ** 2 // 3 % 7 for k in range(5)]
+    while squares and squares[-1] < 0:
+        squares.pop()
+    return squares, set(text.split(",")), {k: v for k, v in zip(text, squares)}, max(squares, key=lambda k: -k), True
+"""
 CUTS = 50  # tries to find the part of a text that compiles
 
 
-def run(channel: int, level: Level, limits: Limits, scratch: Path | None) -> NoReturn:
+def job(program: str, given: str | None = None) -> bytes:
+    """The message that gives a child its program and, where that is to read the standard input, the text for it.
+
+    Whole JSON would be dearer here: what it touches of Python's memory each child has to copy.
+    """
+    text = program.encode("utf-8", "surrogatepass")
+    if given is None:
+        return b"0 " + text
+    return b"%d " % (len(text) + 1) + text + given.encode("utf-8", "surrogateescape")
+
+
+def run(channel: int, level: "Level", limits: "Limits", rules: int, scratch: Path | None) -> NoReturn:
     """Takes a program from the channel, isolates this process and runs the program in it."""
+    if rules == CHANNEL:
+        rules = os.dup(rules)
     os.dup2(channel, CHANNEL)
-    job = json.loads(wire.receive(CHANNEL) or b"null")
+    reader = wire.Reader(CHANNEL)
+    size, _, said = (reader.receive() or b"0 ").partition(b" ")
+    reads = size != b"0"
     try:
-        if "stdin" in job:
-            _standard_streams(job["stdin"])
-        isolate(level, limits, scratch)
+        _renew_standard_streams()
+        if reads:
+            _standard_streams(said[int(size) - 1 :])
+            said = said[: int(size) - 1]
+        isolate(level, limits, rules, scratch)
     except BaseException as error:
         wire.send(CHANNEL, f"{type(error).__name__}: {error}".encode())
         os._exit(0)
     wire.send(CHANNEL, READY)
-    if "stdin" in job:
-        _run_script(job["program"])
-    _serve(job["program"])
+    program = said.decode("utf-8", "surrogatepass")
+    if reads:
+        _run_script(program)
+    _serve(program, reader)
 
 
-def _standard_streams(text: str) -> None:
-    """The text as standard input, from memory, and the channel as standard output."""
+def _renew_standard_streams() -> None:
+    """Opens what they are anew: flags and locks belong to an open file, and the next child has the zygote's too."""
+    quiet = os.open(os.devnull, os.O_RDWR)
+    for standard in (0, 1, 2):
+        os.dup2(quiet, standard)
+    os.close(quiet)
+
+
+def _standard_streams(given: bytes) -> None:
+    """The bytes as standard input, from memory, and the channel as standard output."""
     opened = os.memfd_create("stdin")
-    with open(opened, "w", encoding="utf-8", errors="surrogateescape", newline="", closefd=False) as file:
-        file.write(text)
+    with open(opened, "wb", closefd=False) as file:
+        file.write(given)
     os.lseek(opened, 0, os.SEEK_SET)
     os.dup2(opened, 0)
     os.dup2(CHANNEL, 1)
@@ -59,7 +104,7 @@ def _run_script(program: str) -> NoReturn:
     os._exit(code & 0xFF)
 
 
-def _serve(program: str) -> NoReturn:
+def _serve(program: str, reader: wire.Reader) -> NoReturn:
     """Loads the program, says how that went, and answers the tester until the channel ends."""
     module = types.ModuleType(MODULE)
     sys.modules[MODULE] = module
@@ -70,13 +115,27 @@ def _serve(program: str) -> NoReturn:
         wire.send(CHANNEL, _raised(error))
     else:
         wire.send(CHANNEL, LOADED)
-    while (request := wire.receive(CHANNEL)) is not None:
+    while (request := reader.receive()) is not None:
         try:
             reply = VALUE + _encoded(_answer(request, module, held), held)
         except BaseException as error:
             reply = _raised(error)
         wire.send(CHANNEL, reply)
     os._exit(0)
+
+
+def rehearse() -> None:
+    """Does in the zygote what children will do. What Python works out on the way they then find, and don't copy."""
+    coming, going = os.pipe()
+    reader = wire.Reader(coming)
+    module = types.ModuleType(MODULE)
+    exec(_compiled(_REHEARSAL), module.__dict__)
+    for _ in range(16):
+        wire.send(going, b'["list", "call", ["name", "solve"], ["list", ["list", 1, "a", 2.5], ["tuple"]], ["dict"]]')
+        wire.send(going, VALUE + _encoded(_answer(reader.receive() or b"", module, []), []))
+        reader.receive()
+    os.close(coming)
+    os.close(going)
 
 
 def _answer(request: bytes, module: types.ModuleType, held: list[Any]) -> Any:

@@ -1,17 +1,24 @@
-"""How a child isolates itself, once, before it runs anything that a model wrote."""
+"""How a child is isolated before it runs anything that a model wrote: in part by the zygote it is forked from.
+
+What is given up for good and passes on to children the zygote gives up once, at `namespaces` and `landlock`.
+"""
 
 import os
 import resource
 import stat
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ratchet.grade.sandbox import kernel, landlock, namespaces, seccomp
-from ratchet.grade.sandbox.limits import Level, Limits
 
+if TYPE_CHECKING:  # a zygote does without the modules that make dataclasses: each child would have to copy them
+    from ratchet.grade.sandbox.limits import Level, Limits
+
+CLOSED_BELOW = 1 << 20
 CHANNEL = 3  # the one descriptor that a child keeps beside the standard three
 
 
-def missing(level: Level) -> str | None:
+def missing(level: "Level") -> str | None:
     """What this host can be seen to lack for a level, or None. That a level holds is for a trial to show."""
     if level != "process" and not seccomp.supported():
         return "the filter of system calls needs Linux with seccomp on x86-64"
@@ -29,36 +36,58 @@ def _closed_to_nobody() -> str | None:
     return closed and f"as root it runs programs as nobody, who can't enter {closed}, where Python's library is"
 
 
-def isolate(level: Level, limits: Limits, scratch: Path | None) -> None:
-    """Takes from this process all that a graded program shall not have. Nothing given up here can be had back.
+def prepare(level: "Level", limits: "Limits") -> int:
+    """Takes from this process, a zygote, what its children shall not have and it can do without.
 
-    `scratch` is the work folder at the level `process`, which has no other. At `landlock` there is nothing to write to.
+    Returned is a descriptor that `isolate` needs, or -1. At `process` nothing is taken: there the zygote needs the
+    grader's rights, to empty the work folder.
     """
-    kernel.prctl(kernel.PR_SET_PDEATHSIG, 9)
-    os.setsid()
-    os.closerange(CHANNEL + 1, 1 << 20)
-    os.umask(0o077)
+    if level == "process":
+        return -1
+    rules = -1
     if level == "namespaces":
         namespaces.make_private(limits)
     else:
+        os.chdir("/")
+        rules = landlock.ruleset(namespaces.readable_folders())
+    _lock_down(limits)
+    kernel.drop_capabilities()
+    seccomp.confine()
+    return rules
+
+
+def isolate(level: "Level", limits: "Limits", rules: int, scratch: Path | None) -> None:
+    """Takes from this process, a child, the rest of what a graded program shall not have.
+
+    `rules` is what `prepare` gave. `scratch` is the work folder at the level `process`, which has no other. At
+    `landlock` there is nothing to write to.
+    """
+    if level == "process":
+        os.setsid()
         os.chdir(scratch or "/")
-        if level == "process":
-            namespaces.become_nobody()
+        namespaces.become_nobody()
+        _lock_down(limits)
+        if seccomp.supported():
+            seccomp.confine()
+        else:
+            kernel.set_limit(resource.RLIMIT_NPROC, 0)
+    kernel.set_limit(resource.RLIMIT_CPU, 2 * limits.cpu_s + 1)  # the backstop of the tester's own looking
+    kernel.prctl(kernel.PR_SET_PDEATHSIG, 9)
+    if rules >= 0:
+        landlock.restrict(rules)
+    os.closerange(CHANNEL + 1, CLOSED_BELOW)
+    if seccomp.supported():
+        seccomp.confine_further(os.getpid())
+
+
+def _lock_down(limits: "Limits") -> None:
+    os.umask(0o077)
     _set_limits(limits)
     kernel.prctl(kernel.PR_SET_NO_NEW_PRIVS, 1)
     kernel.prctl(kernel.PR_SET_DUMPABLE, 0)
-    kernel.prctl(kernel.PR_SET_PDEATHSIG, 9)  # a change of user clears it
-    if level == "landlock":
-        kernel.drop_capabilities()
-        landlock.restrict(namespaces.readable_folders())
-    if seccomp.supported():
-        seccomp.apply(os.getpid())
-    else:
-        kernel.set_limit(resource.RLIMIT_NPROC, 0)
 
 
-def _set_limits(limits: Limits) -> None:
-    kernel.set_limit(resource.RLIMIT_CPU, 2 * limits.cpu_s + 1)  # the backstop of the tester's own looking
+def _set_limits(limits: "Limits") -> None:
     kernel.set_limit(resource.RLIMIT_AS, limits.memory_bytes)
     kernel.set_limit(resource.RLIMIT_FSIZE, limits.file_bytes)
     kernel.set_limit(resource.RLIMIT_NOFILE, 64)

@@ -23,11 +23,11 @@ def abi() -> int:
         return 0
 
 
-def restrict(readable: Iterable[str]) -> None:
-    """From now on this thread can open files under `readable`, to read, and nothing else; no TCP; no foreign signals.
+def ruleset(readable: Iterable[str]) -> int:
+    """A descriptor of the rules for `restrict`: files under `readable` can be opened, to read, and nothing else.
 
-    Needs no-new-privileges. What Landlock doesn't govern (network but for TCP, `stat`, mode and owner) is left to the
-    filter of system calls.
+    No TCP, and no signals to processes without these rules. What Landlock doesn't govern (network but for TCP, `stat`,
+    mode and owner) is left to the filter of system calls.
     """
     version = abi()
     handled = (1 << _FILE_RIGHTS.get(version, 16)) - 1
@@ -35,11 +35,15 @@ def restrict(readable: Iterable[str]) -> None:
     scoped = 3 if version >= SCOPED_FROM_ABI else 0
     fields = struct.pack("QQQ", handled, network, scoped)
     size = 24 if version >= SCOPED_FROM_ABI else 16 if version >= NETWORK_FROM_ABI else 8
-    ruleset = kernel.syscall(SYS_CREATE_RULESET, ctypes.create_string_buffer(fields, 24), size, 0)
+    rules = kernel.syscall(SYS_CREATE_RULESET, ctypes.create_string_buffer(fields, 24), size, 0)
     for folder in readable:
         opened = os.open(folder, os.O_PATH | os.O_CLOEXEC)
         rule = ctypes.create_string_buffer(struct.pack("=Qi", READ_FILE | READ_DIR, opened))
-        kernel.syscall(SYS_ADD_RULE, ruleset, RULE_PATH_BENEATH, rule, 0)
+        kernel.syscall(SYS_ADD_RULE, rules, RULE_PATH_BENEATH, rule, 0)
         os.close(opened)
-    kernel.syscall(SYS_RESTRICT_SELF, ruleset, 0)
-    os.close(ruleset)
+    return rules
+
+
+def restrict(rules: int) -> None:
+    """From now on the rules hold for this thread and all that it starts. Needs no-new-privileges."""
+    kernel.syscall(SYS_RESTRICT_SELF, rules, 0)

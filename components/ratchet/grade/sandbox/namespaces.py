@@ -5,15 +5,18 @@ Root makes them directly; anyone else through a user namespace, where the host a
 
 import os
 import sys
-import sysconfig
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ratchet.grade.sandbox import kernel
-from ratchet.grade.sandbox.limits import Limits
+
+if TYPE_CHECKING:
+    from ratchet.grade.sandbox.limits import Limits
 
 NOBODY = 65534
 WORK = "/work"
+_WORK_FOLDER = Path(WORK)
 INODES = 1024
 _SYSTEM = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/share/zoneinfo")
 _DEVICES = ("/dev/null", "/dev/urandom")
@@ -25,7 +28,7 @@ _LOCKED = ((os.ST_NOSUID, kernel.MS_NOSUID), (os.ST_NODEV, kernel.MS_NODEV), (os
 @cache
 def readable_folders() -> list[str]:
     """The folders that Python and its standard library need; none of the installed packages, which lie elsewhere."""
-    library = [sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib"), f"{sys.base_prefix}/lib"]
+    library = [str(Path(os.__file__).parent), f"{sys.base_exec_prefix}/{sys.platlibdir}", f"{sys.base_prefix}/lib"]
     found = [str(Path(folder).resolve()) for folder in (*library, *_SYSTEM) if Path(folder).is_dir()]
     return [f for f in dict.fromkeys(found) if not any(f.startswith(other + "/") for other in found)]
 
@@ -64,14 +67,23 @@ def settle() -> None:
     kernel.mount("none", "/", None, kernel.MS_REMOUNT | kernel.MS_RDONLY | kernel.MS_NOSUID | kernel.MS_NODEV)
 
 
-def make_private(limits: Limits) -> None:
-    """Gives this process an empty work folder that nothing else sees, and takes its privileges."""
+def make_private(limits: "Limits") -> None:
+    """Gives this process an empty work folder that only its children see too, and another user than root."""
     kernel.unshare(kernel.CLONE_NEWNS)
     options = f"size={limits.file_bytes},nr_inodes={INODES},mode=777"
-    kernel.mount("tmpfs", WORK, "tmpfs", kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC, options)
+    flags = kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC | kernel.MS_NOATIME
+    kernel.mount("tmpfs", WORK, "tmpfs", flags, options)
     os.chdir(WORK)
     become_nobody()
-    kernel.drop_capabilities()
+
+
+def work_folder_state() -> tuple[int, ...]:
+    """What stays equal as long as nothing is made or changed in the work folder.
+
+    An entry in a folder in memory changes its size, and one that is made and removed its times.
+    """
+    state = _WORK_FOLDER.stat()
+    return state.st_mode, state.st_nlink, state.st_size, state.st_mtime_ns, state.st_ctime_ns
 
 
 def become_nobody() -> None:

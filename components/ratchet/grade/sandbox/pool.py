@@ -1,12 +1,14 @@
 """The grader's side: worker processes, and the order of their verdicts."""
 
+import itertools
 import json
 import os
 import selectors
 import subprocess
 import sys
+from collections import deque
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
@@ -17,6 +19,7 @@ from ratchet.grade.sandbox import wire
 from ratchet.grade.sandbox.limits import LEVELS, Level, Limits
 
 AHEAD = 256  # verdicts a worker that are held back for an earlier one still on its way
+AT_HAND = 2  # jobs that a worker has at a time, so that it need not wait for the next
 _PACKAGE = Path(__file__).parents[2]
 # The packages by hand, without their `__init__`: a worker needs the sandbox's modules alone, and starts in no time.
 _BOOT = """
@@ -24,8 +27,9 @@ import sys, types
 for name, folder in (("ratchet", sys.argv[1]), ("ratchet.grade", sys.argv[1] + "/grade")):
     sys.modules[name] = types.ModuleType(name)
     sys.modules[name].__path__ = [folder]
-from ratchet.grade.sandbox.worker import main
-main(sys.argv[2])
+import json
+from ratchet.grade.sandbox import libraries, worker
+worker.main(sys.argv[2], types.SimpleNamespace(**json.loads(sys.argv[3])))
 """
 # True only where everything that the two levels promise holds.
 _TRIAL = """
@@ -56,19 +60,20 @@ class Job:
 
 
 class Worker:
-    """One worker process and the number of the job that it has."""
+    """One worker process and the jobs that it has, the one in work first."""
 
-    def __init__(self, level: Level):
+    def __init__(self, level: Level, limits: Limits):
         command = [sys.executable, "-s", "-S", "-P", "-B", "-c", _BOOT, str(_PACKAGE), level]
+        command.append(json.dumps(asdict(limits)))
         # Nothing of the grader's environment, which may hold secrets. The order of sets is the same for all.
-        environment = {"PYTHONHASHSEED": "0", "LC_ALL": "C.UTF-8", "PYTHONUTF8": "1"}
+        environment = {"PYTHONHASHSEED": "0", "LC_ALL": "C.UTF-8", "PYTHONUTF8": "1", "LD_BIND_NOW": "1"}
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, cwd="/", start_new_session=True
         )
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         self.input, self.output = self.process.stdin.fileno(), self.process.stdout.fileno()
-        self.number = -1
+        self.jobs: deque[tuple[int, Job]] = deque()
         hello = wire.receive(self.output)
         self.failed: str | None = "the worker ended" if hello is None else json.loads(hello).get("failed")
 
@@ -79,26 +84,27 @@ class Worker:
         """Ends the worker: at once where it has a job, whose processes go with it."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
-        if self.number >= 0:
+        if self.jobs:
             self.process.kill()
         self.process.stdin.close()
         self.process.stdout.close()
         self.process.wait()
 
-    def give(self, number: int, job: Job, limits: Limits) -> None:
+    def give(self, number: int, job: Job) -> None:
         """Hands a job over."""
-        self.number = number
-        wire.send(self.input, json.dumps({**asdict(job), "limits": asdict(limits)}).encode())
+        self.jobs.append((number, job))
+        with suppress(BrokenPipeError):  # of which `take` will hear
+            wire.send(self.input, json.dumps({name: getattr(job, name) for name in job.__slots__}).encode())
 
-    def take(self) -> dict[str, Any]:
-        """The verdict on the job; an error where the worker has died of it."""
-        self.number = -1
+    def take(self) -> tuple[int, dict[str, Any]]:
+        """The number of the first of its jobs and the verdict on it; an error where the worker has died of it."""
+        number, _ = self.jobs.popleft()
         said = wire.receive(self.output)
         if said is None:
             self.failed = "the worker ended"
-            return {"outcome": "error", "reason": "the worker that graded it ended"}
+            return number, {"outcome": "error", "reason": "the worker that graded it ended"}
         found: dict[str, Any] = json.loads(said)
-        return found
+        return number, found
 
 
 def levels_here() -> dict[Level, str | None]:
@@ -122,42 +128,46 @@ def verdicts(jobs: Iterable[Job], level: Level, workers: int, limits: Limits) ->
     """The verdict on each job, in the order of the jobs."""
     with ExitStack() as stack, selectors.DefaultSelector() as selector:
         waiting = iter(enumerate(jobs))
+        returned: deque[tuple[int, Job]] = deque()  # by workers that ended before they came to it
         done: dict[int, dict[str, Any]] = {}
         given = following = 0
-
-        def start() -> Worker:
-            worker = stack.enter_context(Worker(level))
-            if worker.failed is not None:
-                raise RuntimeError(f"a grading worker did not start: {worker.failed}")
-            selector.register(worker.output, selectors.EVENT_READ, worker)
-            return worker
-
-        idle = [start() for _ in range(workers)]
+        at_work = [_started(stack, selector, level, limits) for _ in range(workers)]
         while True:
-            while idle and given < following + AHEAD * workers and (item := next(waiting, None)) is not None:
-                idle.pop().give(item[0], item[1], limits)
-                given += 1
+            for worker in sorted(at_work * AT_HAND, key=lambda w: len(w.jobs)):
+                if len(worker.jobs) < AT_HAND and returned:
+                    worker.give(*returned.popleft())
+                elif len(worker.jobs) < AT_HAND and given < following + AHEAD * workers:
+                    for item in itertools.islice(waiting, 1):
+                        given += 1
+                        worker.give(*item)
             if following == given:
                 return
             for key, _ in selector.select():
                 worker = key.data
-                number = worker.number
-                done[number] = worker.take()
+                number, done[number] = worker.take()
                 if worker.failed is not None:
+                    returned += worker.jobs
                     selector.unregister(worker.output)
                     worker.__exit__(None, None, None)
-                    worker = start()
-                idle.append(worker)
+                    at_work[at_work.index(worker)] = _started(stack, selector, level, limits)
             while following in done:
                 yield done.pop(following)
                 following += 1
 
 
+def _started(stack: ExitStack, selector: selectors.BaseSelector, level: Level, limits: Limits) -> Worker:
+    worker = stack.enter_context(Worker(level, limits))
+    if worker.failed is not None:
+        raise RuntimeError(f"a grading worker did not start: {worker.failed}")
+    selector.register(worker.output, selectors.EVENT_READ, worker)
+    return worker
+
+
 def _lacking(level: Level) -> str | None:
-    with Worker(level) as worker:
+    with Worker(level, Limits()) as worker:
         if worker.failed is not None or level == "process":
             return worker.failed
         tests = f"assert trial({__file__!r}, {os.getpid()})"
-        worker.give(0, Job(_TRIAL, tests, "trial"), Limits())
-        verdict = worker.take()
+        worker.give(0, Job(_TRIAL, tests, "trial"))
+        _, verdict = worker.take()
     return None if verdict["outcome"] == "correct" else f"the trial did not hold: {verdict['reason']}"

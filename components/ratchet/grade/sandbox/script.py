@@ -1,9 +1,9 @@
 """Programs that read the standard input and write the standard output."""
 
-import json
 import socket
 from dataclasses import dataclass
 
+from ratchet.grade.sandbox import child
 from ratchet.grade.sandbox.lifeline import Failed, Lifeline, Lost
 from ratchet.grade.sandbox.limits import Limits
 
@@ -22,10 +22,10 @@ def run(channel: socket.socket, program: str, given: str, limits: Limits) -> Ran
     """Runs the program in the child at the other end, with `given` as its input."""
     lifeline = Lifeline(channel, limits)
     try:
-        lifeline.send(json.dumps({"program": program, "stdin": given}).encode())
+        lifeline.send(child.job(program, given))
         lifeline.meet()
         text = lifeline.rest()
-    except Failed as error:
+    except (Failed, UnicodeEncodeError) as error:
         return Ran(reason=str(error), failed=True)
     except Lost as error:
         return Ran(reason=error.reason or "the program ended before its input was read")

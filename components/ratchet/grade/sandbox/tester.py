@@ -1,19 +1,21 @@
-"""The process that runs the tests: it has the expected values, and of the program only a channel to its child."""
+"""The process that runs a problem's tests: it has the expected values, and of a program a channel to its child."""
 
-import ast
 import builtins
 import json
+import os
 import random
+import signal
 import socket
-import sys
-from typing import Any
+from typing import Any, NoReturn
 
-from ratchet.grade.sandbox import values
+from ratchet.grade.sandbox import names, values
 from ratchet.grade.sandbox.child import LOADED, RAISED, VALUE
 from ratchet.grade.sandbox.handles import Handle, Named, Opaque
 from ratchet.grade.sandbox.lifeline import Failed, Lifeline, Lost
 from ratchet.grade.sandbox.limits import Limits
+from ratchet.grade.sandbox.names import Tests
 
+TESTER_CPU_S = 10  # beyond the program's own; what a value costs the tests is bounded so
 Verdict = dict[str, str | None]  # outcome, or "lost" where the child's end must tell; and the reason
 _UNLIKE = (StopIteration, StopAsyncIteration, UnicodeError, BaseExceptionGroup)  # end an iterator; or take more to make
 _EXCEPTIONS = {
@@ -38,7 +40,7 @@ class Conversation:
         self.lifeline = lifeline
         self.calls = 0
         self.doomed: str | None = None
-        self.end: Lost | Failed | Unsendable | None = None
+        self.end: BaseException | None = None  # what ended it for good
 
     def doom(self, reason: str) -> None:
         """Notes that the attempt has failed, whatever the tests make of it."""
@@ -78,89 +80,58 @@ class Conversation:
         return Handle(self, [tag, number])
 
 
-def run(channel: socket.socket, job: dict[str, Any], limits: Limits) -> Verdict:
-    """The verdict of the job's tests on the program that the child at the other end of the channel runs."""
+def serve(control: socket.socket, job: dict[str, Any], limits: Limits) -> NoReturn:
+    """Gives the verdict of the job's tests on each program whose channel comes over the control socket.
+
+    Ends with the socket. With each verdict goes whether this process can take another program: not after one that may
+    have left something here.
+    """
     try:
-        tree = ast.parse(job["tests"])
+        tests: Tests | Verdict = names.read(job["tests"], job["prompt"], job["entry_point"])
     except SyntaxError as error:
-        return _verdict("ungradable", f"the tests are no Python: {error.msg}")
-    lifeline = Lifeline(channel, limits)
-    conversation = Conversation(lifeline)
+        tests = _verdict("ungradable", f"the tests are no Python: {error.msg}")
+    while True:
+        said, descriptors, _, _ = socket.recv_fds(control, 1, 1)
+        if not said:
+            os._exit(0)
+        # Ends this process. Per program, unlike a limit of resources.
+        signal.setitimer(signal.ITIMER_PROF, limits.cpu_s + TESTER_CPU_S)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, descriptors[0]) as channel:
+            conversation = Conversation(Lifeline(channel, limits))
+            verdict = run(tests, conversation) if isinstance(tests, Tests) else tests
+        stays = conversation.end is None and (not isinstance(tests, Tests) or tests.leave_nothing)
+        control.send(json.dumps([verdict, stays]).encode())
+
+
+def run(tests: Tests, conversation: Conversation) -> Verdict:
+    """The verdict of the tests on the program that the child at the other end of the conversation runs."""
+    scope: dict[str, Any] = {"__name__": "tests"}
     try:
-        lifeline.send(json.dumps({"program": job["program"]}).encode())
-        lifeline.meet()
-        loaded = lifeline.receive()
+        conversation.lifeline.meet()
+        loaded = conversation.lifeline.receive()
         if loaded != LOADED:
             return _verdict("incorrect", f"the program raises {_printable(loaded[1:])} when loaded")
-        _run_tests(tree, job, conversation)
+        _run_tests(tests, scope, conversation)
+    except (Lost, Failed, MemoryError, RecursionError) as ended:
+        conversation.end = conversation.end or ended
     except BaseException as ended:
         return _judged(conversation.end or ended, conversation)
+    finally:
+        scope.clear()  # functions and the names that they use refer to each other
     return _judged(conversation.end, conversation)
 
 
-def _run_tests(tree: ast.Module, job: dict[str, Any], conversation: Conversation) -> None:
+def _run_tests(tests: Tests, scope: dict[str, Any], conversation: Conversation) -> None:
     random.seed(0)  # the same attempt gets the same verdict
-    entry_point = job["entry_point"]
-    scope: dict[str, Any] = {"__name__": "tests"}
-    free = _free_names(tree)
-    own = _own_modules(tree, free)
-    scope.update({name: __import__(name) for name in own})
-    from_prompt = _defined_by(job["prompt"]) & free - own - {entry_point}
-    if from_prompt:
-        exec(compile(job["prompt"], "<prompt>", "exec", optimize=0), scope)
-    called = {entry_point} if entry_point else set()
-    for name in (free - own - from_prompt) | called or _first_called(tree):
+    scope.update({name: __import__(name) for name in tests.modules})
+    if tests.prompt is not None:
+        exec(tests.prompt, scope)
+    for name in tests.programs:
         scope[name] = Named(conversation, ["name", name])
-    candidate = scope.get(entry_point)
-    exec(compile(tree, "<tests>", "exec", dont_inherit=True, optimize=0), scope)
-    if entry_point and callable(scope.get("check")) and type(scope["check"]) is not Named:
+    candidate = scope.get(tests.entry_point)  # type: ignore[arg-type]
+    exec(tests.code, scope)
+    if tests.entry_point and callable(scope.get("check")) and type(scope["check"]) is not Named:
         scope["check"](candidate)
-
-
-def _free_names(tree: ast.Module) -> set[str]:
-    """The names that the tests use and don't define, without Python's own."""
-    names = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
-    return {n.id for n in names if isinstance(n.ctx, ast.Load)} - _bound(tree) - set(dir(builtins))
-
-
-def _bound(tree: ast.AST) -> set[str]:
-    found: set[str] = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
-            found.add(node.id)
-        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            found.add(node.name)
-        elif isinstance(node, ast.arg):
-            found.add(node.arg)
-        elif isinstance(node, ast.alias):
-            found.add((node.asname or node.name).split(".")[0])
-        elif isinstance(node, ast.ExceptHandler) and node.name:
-            found.add(node.name)
-    return found
-
-
-def _own_modules(tree: ast.Module, free: set[str]) -> set[str]:
-    """Of the free names those that are only ever used as `module.attribute` of a module of the standard library."""
-    nodes = list(ast.walk(tree))
-    bases = {id(n.value) for n in nodes if isinstance(n, ast.Attribute)}
-    alone = {n.id for n in nodes if isinstance(n, ast.Name) and id(n) not in bases}
-    return free & sys.stdlib_module_names - alone
-
-
-def _defined_by(prompt: str) -> set[str]:
-    """What a prompt that is Python defines or imports at its top level."""
-    try:
-        body = ast.parse(prompt).body
-    except (SyntaxError, ValueError):
-        return set()
-    named = {n.name for n in body if isinstance(n, ast.FunctionDef | ast.ClassDef)}
-    return named.union(*(_bound(n) for n in body if isinstance(n, ast.Import | ast.ImportFrom | ast.Assign)))
-
-
-def _first_called(tree: ast.Module) -> set[str]:
-    """The first function that the tests call: the program's, where it has the name of one of Python's own."""
-    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)]
-    return {call.func.id for call in calls[:1] if isinstance(call.func, ast.Name)}
 
 
 def _tag_of(sent: Any) -> list[Any]:

@@ -17,6 +17,10 @@ from typing import Any
 DEPTH = 100
 ITEMS = 200_000
 PLAIN_INT = 2**53
+# Made once, for the sake of short values. What is encoded is made here too, and never holds itself.
+_TO_JSON = json.JSONEncoder(separators=(",", ":"), check_circular=False)
+_FROM_JSON = json.JSONDecoder()
+_PLAIN = frozenset([type(None), bool, float, str])
 _SEQUENCES: dict[type, str] = {list: "list", tuple: "tuple", set: "set", frozenset: "frozenset"}
 _MAPPINGS: dict[type, str] = {dict: "dict", OrderedDict: "ordered", Counter: "counter", defaultdict: "dict"}
 # What str() says of these, their own constructors read.
@@ -40,13 +44,17 @@ class TooLarge(Exception):
 
 def encode(value: Any, other: Callable[[Any], list[Any]]) -> bytes:
     """The value as it travels; `other` says how an object of any other type does. TooLarge beyond the bounds."""
-    return json.dumps(_Encoder(other).encoded(value, 0), ensure_ascii=True, separators=(",", ":")).encode("ascii")
+    return _TO_JSON.encode(_Encoder(other).encoded(value, 0)).encode("ascii")
 
 
 def decode(data: bytes, other: Callable[[str, Any], Any]) -> Any:
     """The value that `data` says; `other` makes what a tag unknown here stands for. Unreadable where it says none."""
     try:
-        return _decoded(json.loads(data), other, 0)
+        text = data.decode("ascii")
+        said, end = _FROM_JSON.raw_decode(text)
+        if end != len(text):
+            raise ValueError(text[end : end + 1])
+        return _decoded(said, other, 0)
     except (ValueError, TypeError, IndexError, KeyError, ArithmeticError, RecursionError, MemoryError) as error:
         raise Unreadable(type(error).__name__) from None
 
@@ -64,14 +72,14 @@ class _Encoder:
         self.left -= 1
         if depth > DEPTH or self.left < 0:
             raise TooLarge
-        if value is None or kind is bool or kind is float or kind is str:
+        if kind in _PLAIN:
             return value
         if kind is int:
             return value if -PLAIN_INT < value < PLAIN_INT else ["int", hex(value)]
         if kind in _SEQUENCES:
-            return [_SEQUENCES[kind], *(self.encoded(item, depth + 1) for item in value)]
+            return [_SEQUENCES[kind], *[self.encoded(item, depth + 1) for item in value]]
         if kind in _MAPPINGS:
-            return [_MAPPINGS[kind], *(self.encoded(part, depth + 1) for pair in value.items() for part in pair)]
+            return [_MAPPINGS[kind], *[self.encoded(part, depth + 1) for pair in value.items() for part in pair]]
         return self._rare(value, kind, depth)
 
     def _rare(self, value: Any, kind: type, depth: int) -> Any:
@@ -95,9 +103,10 @@ class _Encoder:
 
 
 def _decoded(said: Any, other: Callable[[str, Any], Any], depth: int) -> Any:
-    if said is None or type(said) in (bool, int, float, str):
+    kind = type(said)
+    if kind in _PLAIN or kind is int:
         return said
-    if type(said) is not list or depth > DEPTH:
+    if kind is not list or depth > DEPTH:
         raise ValueError
     tag, rest = said[0], said[1:]
     if tag in _LEAVES:

@@ -4,6 +4,7 @@ import os
 import struct
 
 HEADER = struct.Struct(">Q")
+READ_AHEAD = 1 << 16
 
 
 def framed(message: bytes) -> bytes:
@@ -22,6 +23,31 @@ def receive(descriptor: int) -> bytes | None:
     """The next message, however long that takes, or None where the stream ends."""
     header = _exactly(descriptor, HEADER.size)
     return None if header is None else _exactly(descriptor, HEADER.unpack(header)[0])
+
+
+class Reader:
+    """The messages of a descriptor that nothing else reads, with as few calls of the system as they come in."""
+
+    def __init__(self, descriptor: int):
+        self.descriptor = descriptor
+        self.ahead = b""
+
+    def receive(self) -> bytes | None:
+        """The next message, however long that takes, or None where the stream ends."""
+        header = self._exactly(HEADER.size)
+        return None if header is None else self._exactly(HEADER.unpack(header)[0])
+
+    def _exactly(self, size: int) -> bytes | None:
+        if len(self.ahead) < size:
+            found = bytearray(self.ahead)
+            while len(found) < size:
+                piece = os.read(self.descriptor, max(size - len(found), READ_AHEAD))
+                if not piece:
+                    return None
+                found += piece
+            self.ahead = bytes(found)
+        said, self.ahead = self.ahead[:size], self.ahead[size:]
+        return said
 
 
 def _exactly(descriptor: int, size: int) -> bytes | None:

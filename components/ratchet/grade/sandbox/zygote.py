@@ -1,114 +1,148 @@
 """The process that children are forked from: warm, and started before its worker has seen any test."""
 
-import array
 import gc
-import importlib
 import json
 import os
+import random
 import select
-import shutil
 import signal
 import socket
-import tempfile
+import struct
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
-from ratchet.grade.sandbox import child, kernel, namespaces, seccomp
-from ratchet.grade.sandbox.limits import Level, Limits
+from ratchet.grade.sandbox import child, isolation, kernel, namespaces, seccomp
+
+if TYPE_CHECKING:
+    from ratchet.grade.sandbox.limits import Level, Limits
 
 PACKET = 4096
-_IMPORTED_AHEAD = """
-bisect cmath collections copy datetime decimal fractions functools hashlib heapq io itertools math operator queue random
-re statistics string textwrap typing
-"""
+PATIENCE = struct.Struct("d")
+REPORT = struct.Struct("i?d")  # the child's status, whether it was killed, its processor time
+FOLDER_USED = 77  # the exit code of a zygote whose work folder a program has used
+_DESCRIPTOR = struct.Struct("i")
+_ROOM = socket.CMSG_SPACE(_DESCRIPTOR.size)
 
 
-def serve(control: socket.socket, level: Level) -> NoReturn:
+def serve(control: socket.socket, level: "Level", limits: "Limits") -> NoReturn:
     """Forks a child for each order on the control socket and reports how it ended; ends with its worker."""
     try:
         _settle(level)
-        scratch = _new_scratch(level)
+        _warm()
     except Exception as error:
-        control.send(json.dumps({"failed": f"{type(error).__name__}: {error}"}).encode())
-        os._exit(0)
-    _warm()
-    control.send(b"{}")
+        _say_failed(control, error)
+    if level == "namespaces":
+        _succeed(control, level, limits)
+    _fork_children(control, level, limits, first=True)
+
+
+def _succeed(control: socket.socket, level: "Level", limits: "Limits") -> NoReturn:
+    """Stays what it is, and forks one zygote after another: each lasts until a program has used its work folder.
+
+    As the first process of its namespace it takes all of them along when it ends.
+    """
+    first = True
+    while True:
+        pid = kernel.fork()
+        if pid == 0:
+            _fork_children(control, level, limits, first)
+        _, status = os.waitpid(pid, 0)
+        _kill_descendants(alone=True)
+        if os.waitstatus_to_exitcode(status) != FOLDER_USED:
+            os._exit(0)
+        first = False
+
+
+def _fork_children(control: socket.socket, level: "Level", limits: "Limits", first: bool) -> NoReturn:
+    scratch = None
     try:
-        while (order := _next_order(control)) is not None:
-            limits, channel = order
-            pid = os.fork()
+        kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)
+        scratch = _new_scratch(level)
+        rules = isolation.prepare(level, limits)
+        if first:
+            control.send(b"{}")
+        alone = level == "namespaces"
+        unused = namespaces.work_folder_state() if alone else ()
+        while (channel := _next_order(control)) is not None:
+            pid = kernel.fork()
             if pid == 0:
                 try:
-                    child.run(channel, level, limits, scratch)
+                    child.run(channel, level, limits, rules, scratch)
                 finally:  # whatever the program raises: what follows here is for the zygote alone
                     os._exit(1)
             os.close(channel)
-            report = _watched(pid, control)
+            report = _report(pid, control)
+            _kill_descendants(alone)
             _clear(scratch)
-            control.send(json.dumps(report).encode())
+            control.send(report)
+            if alone and namespaces.work_folder_state() != unused:
+                os._exit(FOLDER_USED)
+    except Exception as error:
+        _say_failed(control, error)
     finally:
-        if scratch is not None:
-            shutil.rmtree(scratch.parent, ignore_errors=True)
+        _remove(scratch)
         os._exit(0)
 
 
-def _settle(level: Level) -> None:
+def _say_failed(control: socket.socket, error: Exception) -> NoReturn:
+    control.send(json.dumps({"failed": f"{type(error).__name__}: {error}"}).encode())
+    os._exit(0)
+
+
+def _settle(level: "Level") -> None:
     if level != "process":  # which has a folder to remove first
         kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
     if level == "namespaces":
         namespaces.enter()
-        first = os.fork()
+        first = kernel.fork()
         if first != 0:  # this process only lends the next one its place outside
             os.closerange(3, 1 << 20)
             os.waitpid(first, 0)
             os._exit(0)
         kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
         namespaces.settle()
-    else:
-        kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)
     kernel.prctl(kernel.PR_SET_DUMPABLE, 0)
 
 
-def _next_order(control: socket.socket) -> tuple[Limits, int] | None:
-    size = array.array("i").itemsize
+def _next_order(control: socket.socket) -> int | None:
+    """The channel of the next child; None where the worker is gone."""
     while True:
-        packet, ancillary, _, _ = control.recvmsg(PACKET, socket.CMSG_SPACE(size), socket.MSG_CMSG_CLOEXEC)
+        packet, ancillary, _, _ = control.recvmsg(PACKET, _ROOM, socket.MSG_CMSG_CLOEXEC)
         if not packet:
             return None
         if ancillary:
-            channel = array.array("i", ancillary[0][2][:size])[0]
-            return Limits(**json.loads(packet)), channel
+            return int(_DESCRIPTOR.unpack_from(ancillary[0][2])[0])
 
 
-def _watched(pid: int, control: socket.socket) -> dict[str, Any]:
-    """How the child ended: by itself, or killed here because the worker said so or is gone."""
-    opened = os.pidfd_open(pid)
-    killed = False
-    waited: list[int | socket.socket] = [opened, control]
-    ready, _, _ = select.select(waited, [], [])
-    if opened not in ready:
-        patience = json.loads(control.recv(PACKET) or b"0")
-        if not select.select([opened], [], [], patience)[0]:
-            killed = True
-            signal.pidfd_send_signal(opened, signal.SIGKILL)
+def _report(pid: int, control: socket.socket) -> bytes:
+    """How the child ended: by itself within the patience that the worker has when it is done with it, or killed."""
+    said = control.recv(PACKET)
+    patience_s = PATIENCE.unpack(said)[0] if said else 0.0
+    ended = patience_s > 0 and _ends(pid, patience_s)
+    if not ended:
+        os.kill(pid, signal.SIGKILL)
     _, status, used = os.wait4(pid, 0)
+    return REPORT.pack(os.waitstatus_to_exitcode(status), not ended, used.ru_utime + used.ru_stime)
+
+
+def _ends(pid: int, patience_s: float) -> bool:
+    opened = os.pidfd_open(pid)
+    ready, _, _ = select.select([opened], [], [], patience_s)
     os.close(opened)
-    _kill_descendants()
-    return {"status": os.waitstatus_to_exitcode(status), "killed": killed, "cpu_s": used.ru_utime + used.ru_stime}
+    return bool(ready)
 
 
-def _kill_descendants() -> None:
-    """Leaves no process behind that the child started.
+def _kill_descendants(alone: bool) -> None:
+    """Leaves no process behind that a child started; those whose parent has ended come to this process.
 
-    As the first process of its namespace the zygote reaches all the others at once; elsewhere orphans come to it.
+    `alone` says that this process is in a namespace of its own, where it may signal all the others at once.
     """
-    if os.getpid() == 1:
-        _kill(-1)
     while True:
-        for orphan in _children():
-            _kill(orphan)
         try:
-            os.waitpid(-1, 0)
+            if os.waitpid(-1, os.WNOHANG)[0] == 0:
+                for orphan in (-1,) if alone else _children():
+                    _kill(orphan)
+                os.waitpid(-1, 0)
         except ChildProcessError:
             return
 
@@ -127,10 +161,12 @@ def _kill(pid: int) -> None:
         return
 
 
-def _new_scratch(level: Level) -> Path | None:
+def _new_scratch(level: "Level") -> Path | None:
     """A folder with a work folder in it, which nobody may write to where root's programs are his."""
     if level != "process":
         return None
+    import tempfile  # which the other levels don't pay for
+
     scratch = Path(tempfile.mkdtemp(prefix="ratchet-")) / "work"
     scratch.parent.chmod(0o711)
     scratch.mkdir()
@@ -140,6 +176,8 @@ def _new_scratch(level: Level) -> Path | None:
 
 def _clear(scratch: Path | None) -> None:
     if scratch is not None:
+        import shutil
+
         shutil.rmtree(scratch, ignore_errors=True)
         scratch.mkdir(exist_ok=True)
         scratch.chmod(0o700)
@@ -147,11 +185,19 @@ def _clear(scratch: Path | None) -> None:
             os.chown(scratch, namespaces.NOBODY, namespaces.NOBODY)
 
 
+def _remove(scratch: Path | None) -> None:
+    if scratch is not None:
+        import shutil
+
+        shutil.rmtree(scratch.parent, ignore_errors=True)
+
+
 def _warm() -> None:
-    """Does here what every child would else do: imports what programs import most, and looks around."""
-    for name in _IMPORTED_AHEAD.split():
-        importlib.import_module(name)
+    """Does here what every child would else do."""
+    random.seed(0)  # what a program draws is the same in every run
     seccomp.supported()
+    seccomp.own_filter()
+    child.rehearse()
     namespaces.readable_folders()
     gc.collect()
     gc.freeze()  # a child's collections then leave these pages alone
