@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from ratchet.errors import InputError
 
-RULES = 2  # of all the graders: raised with every change that can change a verdict
+RULES = 3  # of all the graders: raised with every change that can change a verdict
 Isolation = Literal["namespaces", "landlock", "process"]
 
 
