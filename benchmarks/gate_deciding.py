@@ -22,6 +22,7 @@ from ratchet.gate.evidence import Evidence
 from ratchet.gate.policy import Policy
 from ratchet.gate.verdict import AxisResult
 from ratchet.metrics.bounds import Floats
+from ratchet.metrics.harm import p_of_harm
 from ratchet.metrics.paired import PairedMean
 
 RESAMPLES, ROUNDS_BEFORE = 400, 4
@@ -55,8 +56,8 @@ class Tested:
         return self.change.p_at_most(threshold) if self.value > threshold else 1.0
 
     def p_at_least(self, threshold: float) -> float:
-        """The mirror image of `p_at_most`."""
-        return self.change.p_at_least(threshold) if self.value < threshold else 1.0
+        """The p-value of no harm: every axis of these policies is a drop, and a drop is established by nothing else."""
+        return p_of_harm(self.change, threshold, rising=False) if self.value < threshold else 1.0
 
 
 class ByT(Tested):

@@ -14,6 +14,7 @@ from typing import Any
 
 import gate_worlds as worlds
 import numpy as np
+from gate_adversary import adversary
 from gate_deciding import GATES, decided, policy_of
 from gate_nulls import block, block_peers, lineage
 from gate_tables import SIZES, THREE, Worst, cell, table
@@ -165,9 +166,9 @@ def targets(repeats: int, seed: int) -> str:
 
 Margins .02 on pass@1 and .03 on pass@16, base alone. To reach: an equal model promoted at least 95 % of the time and
 blocked at most 0.5 %, one 2 points better promoted at least 98 %, one 4 points worse blocked at least 98 % and never
-promoted. Changes are made as for the power table. The t gate on the same draws shows what the bound costs: the problem
-that was not seen counts for about 1/n, here half a standard error. Missed is the block of 4 points less at uniform
-difficulty, for that reason; the tables below are what it buys.
+promoted. Changes are made as for the power table. The t gate on the same draws shows what the bounds cost: to promote,
+the problem that was not seen counts for about 1/n, here half a standard error, to block for less (`docs/gate.md`). The
+tables below are what they buy.
 
 {table(["difficulty", "true change of pass@1", "PROMOTE", "BLOCK", "PROMOTE by t", "BLOCK by t"], rows)}"""
 
@@ -180,6 +181,7 @@ PARTS: dict[str, tuple[Callable[[int, int], str], float]] = {
     "lineage": (lineage, 0.5),
     "block": (block, 0.75),
     "block_peers": (block_peers, 1.0),
+    "adversary": (adversary, 0.06),
     "power": (power, 0.5),
     "three": (three, 0.5),
 }
@@ -192,8 +194,8 @@ only pass@1 is an axis. Intervals are 95 % Wilson.
 
 Attempts are drawn from worlds whose true change is known, and whole decisions are taken by the gate's own functions.
 A candidate exactly at a margin is the hardest to keep out, one at every margin the hardest not to block: further away
-the shares of errors are smaller. The bound is proved only where all changes are 0 or 1 (`docs/gate.md`); elsewhere
-these tables are what speaks for it.
+the shares of errors are smaller. That PROMOTE errs at most alpha is proved for problems that are drawn one by one, that
+BLOCK does is proved up to a factor of 2 (`docs/gate.md`); for the rest these tables are what speaks.
 """
 
 

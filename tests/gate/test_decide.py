@@ -110,8 +110,8 @@ def test_holm_by_hand() -> None:
 
 
 def test_two_axes_need_stronger_evidence_to_block_than_one(profile: Maker, policy: Maker) -> None:
-    # 12 of 100 lost outright gives p = .03 to .05 against -.05 on both axes alike: enough for one, not for two (2p).
-    candidate, base = profile("new", [0] * 12 + [16] * 88), profile("base", [16] * 100)
+    # 10 of 100 lost outright gives p = .047 against -.05 on both axes alike: enough for one, not for two (2p).
+    candidate, base = profile("new", [0] * 10 + [16] * 90), profile("base", [16] * 100)
     both = judged(candidate, policy(), base=base)
     harm = both.axes[0].p_harm
     assert harm is not None and 0.025 < harm <= 0.05

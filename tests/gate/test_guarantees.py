@@ -112,18 +112,18 @@ def test_500_problems_with_32_attempts_promote_an_equal_and_a_better_model(
     assert stats.binomtest(hits, 200, at_least, alternative="less").pvalue > 1e-3
 
 
-def test_500_problems_with_32_attempts_never_promote_four_points_less() -> None:
+def test_500_problems_with_32_attempts_block_four_points_less_and_never_promote_it() -> None:
     policy = deciding.policy_of({"pass@1": 0.02, "pass@16": 0.03}, 32)
-    world = worlds.shifted(worlds.BETA, -0.04)
+    world = worlds.shifted(worlds.FLAT, -0.04)
     (promoted,) = shares("PROMOTE", world, 500, 200, policy=policy)
     (blocked,) = shares("BLOCK", world, 500, 200, policy=policy)
     assert promoted == 0
-    assert stats.binomtest(blocked, 200, 0.95, alternative="less").pvalue > 1e-3
+    assert stats.binomtest(blocked, 200, 0.98, alternative="less").pvalue > 1e-3
 
 
 @pytest.mark.parametrize("clusters", ["alone", "fives", "skewed"])
 def test_decisions_of_the_simulation_are_those_of_the_gate(clusters: str) -> None:
-    # The simulation leaves out bounds, and p-values of at least 1/e; the gate's own results decide the same.
+    # The simulation leaves out bounds, and p-values of at least 1/(2e); the gate's own results decide the same.
     rng = np.random.default_rng(11)
     policy = deciding.policy_of(worlds.MARGINS, 32, ("base", "champion", "best"))
     for change in (0.0, -0.04, -0.08):
@@ -136,7 +136,7 @@ def test_decisions_of_the_simulation_are_those_of_the_gate(clusters: str) -> Non
         for mine, theirs in zip(quick, whole, strict=True):
             for p, exact in ((mine.p_within, theirs.p_within), (mine.p_harm, theirs.p_harm)):
                 assert p is not None and exact is not None
-                assert p == exact or (p == 1.0 and exact >= np.exp(-1))
+                assert p == exact or (p == 1.0 and exact >= np.exp(-1) / 2.0)
 
 
 @pytest.mark.parametrize("axis", ["pass@1", "pass@16", "retained"])

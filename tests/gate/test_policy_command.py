@@ -17,6 +17,7 @@ from ratchet.gate.case import Case
 from ratchet.gate.checking import alpha_of_gate, check_policy, least_to_establish, least_to_exclude
 from ratchet.gate.policy import Axis, Policy
 from ratchet.gate.presets import PRESETS, preset
+from ratchet.metrics.harm import p_of_harm
 from ratchet.metrics.paired import PairedMean, RelativeMean
 
 TODAY = date(2026, 1, 10)
@@ -118,7 +119,8 @@ def test_the_loss_that_blocks_is_the_least_that_does() -> None:
     assert row.blocks_from is not None
     lost = round(row.blocks_from * 200)
     for number, blocks in ((lost, True), (lost - 1, False)):
-        assert (PairedMean(np.repeat([-1.0, 0.0], [number, 200 - number])).p_at_least(-0.02) <= 0.05) == blocks
+        change = PairedMean(np.repeat([-1.0, 0.0], [number, 200 - number]))
+        assert (p_of_harm(change, -0.02, rising=False) <= 0.05) == blocks
 
 
 @pytest.mark.parametrize(

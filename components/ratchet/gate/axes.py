@@ -15,6 +15,7 @@ from ratchet.gate.policy import Axis, Policy
 from ratchet.gate.retained import retained_change
 from ratchet.gate.verdict import AxisOutcome, AxisResult, MarginKind
 from ratchet.metrics.calibration import NO_CONFIDENCE, ece
+from ratchet.metrics.harm import p_of_harm
 from ratchet.metrics.paired import Change, PairedMean, RelativeMean
 
 RELIABLE = 0.75  # of a reference's attempts: from here on a problem counts as solved reliably
@@ -77,7 +78,7 @@ def _judged(name: str, candidate: Evidence, reference: Evidence, policy: Policy,
         return _blank(name, axis, reference.name, found)
     change, rising = found.change, axis.max_rise is not None
     threshold = axis.margin if rising else -axis.margin
-    excludes, establishes = (change.p_at_least, change.p_at_most) if rising else (change.p_at_most, change.p_at_least)
+    excludes = change.p_at_least if rising else change.p_at_most
     p_within, p_gain = excludes(threshold), excludes(0.0) if axis.must_improve else None
     goal = 0.0 if p_gain is not None and p_gain > alpha else threshold
     missed = max(p_within, p_gain or 0.0) > alpha
@@ -89,7 +90,7 @@ def _judged(name: str, candidate: Evidence, reference: Evidence, policy: Policy,
         low=change.lower(alpha),
         high=change.upper(alpha),
         p_within=p_within,
-        p_harm=min(1.0, reference.chosen_from * establishes(threshold)),
+        p_harm=min(1.0, reference.chosen_from * p_of_harm(change, threshold, rising)),
         p_gain=p_gain,
         problems=found.problems,
         problems_needed=_needed(change, goal, alpha, rising) if missed else None,

@@ -10,6 +10,7 @@ import numpy as np
 from ratchet.gate.naming import Measured
 from ratchet.gate.policy import Axis, Policy, Tier
 from ratchet.gate.verdict import MarginKind
+from ratchet.metrics.harm import p_of_harm
 from ratchet.metrics.melded import DRAWS
 from ratchet.metrics.paired import PairedMean
 
@@ -161,7 +162,7 @@ def _blocks_from(axis: Axis, what: Measured, problems: int, level: float) -> flo
     while high - low > 1:
         middle = (low + high) // 2
         lost = PairedMean(np.repeat([-1.0, 0.0], [middle, problems - middle]))
-        low, high = (low, middle) if lost.p_at_least(-axis.margin) <= level else (middle, high)
+        low, high = (low, middle) if p_of_harm(lost, -axis.margin, rising=False) <= level else (middle, high)
     return high / problems if high <= problems else None
 
 

@@ -4,7 +4,7 @@ Gaffke's bound (Gaffke 2005; Learned-Miller & Thomas 2020): beside the n values 
 at the worst end of the range, and all n + 1 get random weights W ~ Dirichlet(1, ..., 1). The lower bound at level alpha
 is the alpha-quantile of sum W_i x_i, the p-value of "the mean is at most m" is P(sum W_i x_i <= m). For 0/1 values this
 is Clopper-Pearson, with no loss seen in n it leaves about 3/n, and in large samples it is as tight as a t bound. That
-it holds is proved for 0/1 values and conjectured for others, where no counterexample is known (`docs/gate.md`).
+it holds for all bounded values was long a conjecture, of which Vlassis & Thomas (2026) give a proof (`docs/gate.md`).
 
 Dirichlet weights are exponential variables over their sum, so P(sum W_i x_i <= m) = P(sum E_i (x_i - m) <= 0), which is
 computed exactly (`_chance_not_positive`), without drawing anything.
@@ -39,7 +39,7 @@ def p_at_most(values: Floats, threshold: float, floor: float, clusters: Integers
     is what was drawn: its sum is one observation, and the one unseen cluster is as large as the largest seen (were it
     of mean size, many candidates that lose large clusters would pass). None without values.
     """
-    return _mean(values, floor, clusters).p(threshold) if len(values) else None
+    return weighed_mean(values, floor, clusters).p(threshold) if len(values) else None
 
 
 def p_at_least(values: Floats, threshold: float, ceiling: float, clusters: Integers | None = None) -> float | None:
@@ -51,7 +51,7 @@ def lower_bound(values: Floats, floor: float, alpha: float, clusters: Integers |
     """A number that the true mean is below with a chance of at most alpha; None without values."""
     if not len(values):
         return None
-    mean = _mean(values, floor, clusters)
+    mean = weighed_mean(values, floor, clusters)
     highest = float((mean.tops / mean.bottoms).max())
     return floor if highest <= floor else _crossing(mean, alpha, floor, highest)
 
@@ -89,7 +89,7 @@ def problems_needed(
     if not len(values) or values.sum() <= threshold * len(values):
         return None
     most = MOST_PROBLEMS / len(values)
-    mean = _mean(values, floor, clusters)
+    mean = weighed_mean(values, floor, clusters)
     if mean.p(threshold, most) > alpha:
         return None
     log_ratio = root(lambda r: mean.p(threshold, math.exp(r)) - alpha, -20.0, math.log(most))
@@ -97,7 +97,7 @@ def problems_needed(
 
 
 @dataclass(frozen=True, slots=True)
-class _Weighed:
+class Weighed:
     """Seen units of each kind with their number, and the unseen one; a unit is a top and a bottom.
 
     For a mean the top is the unit's sum and the bottom its size: that of its cluster, or 1 for a value alone.
@@ -116,13 +116,14 @@ class _Weighed:
         )
 
 
-def _mean(values: Floats, floor: float, clusters: Integers | None) -> _Weighed:
+def weighed_mean(values: Floats, floor: float, clusters: Integers | None) -> Weighed:
+    """What is drawn, the unseen value being `floor`; its `p` is the p-value of "the true mean is at most that"."""
     if (values < floor - 1e-9).any():
         raise ValueError(f"a value below {floor}, the least that was said to be possible")
     return _weighed(values, np.ones(len(values)), (floor, 1.0), clusters)
 
 
-def _weighed(tops: Floats, bottoms: Floats, unseen: tuple[float, float], clusters: Integers | None) -> _Weighed:
+def _weighed(tops: Floats, bottoms: Floats, unseen: tuple[float, float], clusters: Integers | None) -> Weighed:
     """What is drawn: clusters, the unseen one as large as the largest, or else each value alone."""
     if np.isnan(tops).any() or np.isnan(bottoms).any():
         raise ValueError("a value is NaN: what can't be computed has no bound")
@@ -132,10 +133,10 @@ def _weighed(tops: Floats, bottoms: Floats, unseen: tuple[float, float], cluster
         largest = float(sizes.max())
         tops, bottoms = (np.bincount(clusters, of)[sizes > 0].astype(np.float64) for of in (tops, bottoms))
     kinds, counts = np.unique(tops + 1j * bottoms, return_counts=True)  # pairs sort fast as complex numbers
-    return _Weighed(kinds.real, kinds.imag, counts.astype(np.float64), (largest * unseen[0], largest * unseen[1]))
+    return Weighed(kinds.real, kinds.imag, counts.astype(np.float64), (largest * unseen[0], largest * unseen[1]))
 
 
-def _crossing(weighed: _Weighed, alpha: float, low: float, high: float) -> float:
+def _crossing(weighed: Weighed, alpha: float, low: float, high: float) -> float:
     """Where the p-value, which rises from `low` to `high`, is alpha; the nearer end where it isn't.
 
     On the probit scale it is nearly a line, since the ratio is nearly normal: a start from there and a few steps do.
@@ -160,7 +161,7 @@ def _crossing(weighed: _Weighed, alpha: float, low: float, high: float) -> float
         start, at_start, reach = end, at_end, 4.0 * reach
 
 
-def _moments(weighed: _Weighed) -> tuple[float, float]:
+def _moments(weighed: Weighed) -> tuple[float, float]:
     """The ratio with the unseen unit among the others, and its standard error."""
     tops, bottoms = np.append(weighed.tops, weighed.unseen[0]), np.append(weighed.bottoms, weighed.unseen[1])
     counts = np.append(weighed.counts, 1.0)

@@ -10,6 +10,7 @@ from ratchet.evaluate.suite import Attempts, Suite
 from ratchet.gate.policy import Axis
 from ratchet.metrics.bounds import Floats
 from ratchet.metrics.counts import Integers, ProblemCounts
+from ratchet.metrics.harm import p_of_harm
 from ratchet.metrics.paired import Change
 from ratchet.plan.change import Move, rates_after
 from ratchet.plan.population import Drawn, drawn
@@ -92,4 +93,4 @@ def p_within(axis: Axis, change: Change) -> float:
 def p_harm(axis: Axis, change: Change) -> float:
     """The p-value of "no harm beyond the margin"."""
     rising, threshold = thresholds(axis)
-    return change.p_at_most(threshold) if rising else change.p_at_least(threshold)
+    return p_of_harm(change, threshold, rising)
