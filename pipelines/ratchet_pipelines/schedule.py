@@ -1,78 +1,35 @@
-"""Recurring runs of an endpoint, by name: listed, created, edited, paused, resumed, deleted.
+"""Recurring runs of an endpoint, by name: listed, created, edited, applied, paused, resumed, deleted.
 
-Kubeflow can't edit a recurring run, so an edit makes a new one and removes the old one. The new one is made paused;
-only after it has been read back is the old one paused, then the new one started and the old one removed: at no moment
-are two of them live. An edit that was cut off is finished, or undone, by the next command that changes that schedule:
-the description of the new one says what it replaces.
+How one is put in the place of another, so that no two are ever live, is in recurring.py.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from ratchet.errors import InputError
 from ratchet_pipelines.endpoint import Endpoint, connected
 from ratchet_pipelines.parameters import checked, pipeline_spec
-from ratchet_pipelines.submit import experiment_id, pages, upload
+from ratchet_pipelines.recurring import Schedule, Timing, listed, made, named, replaced, standing, switched
+from ratchet_pipelines.submit import experiment_id, upload
 
 if TYPE_CHECKING:
     from kfp import Client
 
-LEAST_SECONDS = 60
-REPLACES = re.compile(r"^ratchet: replaces (\S+), (live|paused)$")
-
 
 @dataclass(frozen=True, slots=True)
-class Timing:
-    """When runs start: a cron expression of six fields (seconds first), or every so many seconds."""
+class Applied:
+    """A schedule and what had to be done for it to be as it was asked for."""
 
-    cron: str | None = None
-    every_s: int | None = None
-
-    def __str__(self) -> str:
-        """The time in words."""
-        return f"cron {self.cron}" if self.cron else f"every {self.every_s} s"
-
-
-def timing(cron: str | None, every_s: int | None) -> Timing:
-    """The time that a user asks for; refused is what Kubeflow would take and never start, or start far too often."""
-    if (cron is None) == (every_s is None):
-        raise InputError("no single time" if cron else "no time", where="schedule", expected="either --cron or --every")
-    if cron is not None and not cron.startswith("@") and len(cron.split()) != 6:
-        raise InputError(
-            f"{len(cron.split())} fields in {cron!r}",
-            where="--cron",
-            expected="six: second minute hour day month weekday",
-            next=f"did you mean '0 {cron}'?" if len(cron.split()) == 5 else "",
-        )
-    if every_s is not None and every_s < LEAST_SECONDS:
-        raise InputError(f"every {every_s} s", where="--every", expected=f"at least {LEAST_SECONDS} seconds")
-    return Timing(cron, every_s)
-
-
-@dataclass(frozen=True, slots=True)
-class Schedule:
-    """A recurring run. At most `at_once` of its runs work at a time; missed ones are not made up for."""
-
-    name: str
-    timing: Timing
-    pipeline: str
-    version: str
-    parameters: Mapping[str, Any]
-    live: bool = True
-    at_once: int = 1
-    experiment: str = ""
-    service_account: str | None = None
-    id: str = ""
-    description: str = ""
+    did: Literal["created", "edited", "unchanged"]
+    schedule: Schedule
 
 
 def schedules(endpoint: Endpoint) -> list[Schedule]:
     """All recurring runs of the namespace, by name."""
     with connected(endpoint) as client:
-        return sorted(_all(client, endpoint.namespace), key=lambda found: (found.name, found.id))
+        return sorted(listed(client, endpoint.namespace), key=lambda found: (found.name, found.id))
 
 
 def create(
@@ -89,16 +46,16 @@ def create(
     spec = pipeline_spec(package)
     typed = checked(spec, parameters, where=spec["pipelineInfo"]["name"])
     with connected(endpoint) as client:
-        if any(found.name == name for found in _all(client, endpoint.namespace)):
+        if any(found.name == name for found in listed(client, endpoint.namespace)):
             raise InputError(
                 f"schedule {name!r} is there", where=endpoint.name, expected="a new name", next="use edit, or delete it"
             )
-        uploaded = upload(client, package, endpoint.namespace)
-        experiment = experiment_id(client, experiment, endpoint.namespace)
-        wanted = Schedule(
-            name, timing, uploaded.pipeline, uploaded.version, typed, True, at_once, experiment, service_account
+        version = upload(client, package, endpoint.namespace)
+        place = experiment_id(client, experiment, endpoint.namespace)
+        return made(
+            client,
+            Schedule(name, timing, version.pipeline, version.version, typed, True, at_once, place, service_account),
         )
-        return _made(client, wanted)
 
 
 def edit(
@@ -111,7 +68,7 @@ def edit(
 ) -> Schedule:
     """The schedule with the given things changed and all else as it was."""
     with connected(endpoint) as client:
-        old = _one(client, endpoint, name)
+        old = named(client, endpoint, name)
         wanted = replace(old, timing=timing or old.timing, at_once=at_once or old.at_once)
         merged = {**old.parameters, **(parameters or {})}
         if package is not None:
@@ -121,133 +78,64 @@ def edit(
         elif parameters:
             spec = client.get_pipeline_version(old.pipeline, old.version).pipeline_spec
             merged = checked(spec.get("pipeline_spec", spec), merged, where=name)
-        state = "live" if old.live else "paused"
-        new = _made(
-            client, replace(wanted, parameters=merged, live=False, description=f"ratchet: replaces {old.id}, {state}")
-        )
-        return _finished(client, old, new, old.live)
+        return replaced(client, old, replace(wanted, parameters=merged))
+
+
+def apply(
+    endpoint: Endpoint,
+    name: str,
+    package: Path,
+    parameters: Mapping[str, Any],
+    timing: Timing,
+    experiment: str,
+    at_once: int = 1,
+    service_account: str | None = None,
+    live: bool | None = None,
+) -> Applied:
+    """The schedule as it is given here: created where there is none, edited where something differs, else left alone.
+
+    Parameters are all of them: one that is not given goes back to the pipeline's default. Without `live` a new schedule
+    is live and one that was paused stays paused; without `service_account` the endpoint's choice stays.
+    """
+    spec = pipeline_spec(package)
+    typed = checked(spec, parameters, where=spec["pipelineInfo"]["name"])
+    with connected(endpoint) as client:
+        version = upload(client, package, endpoint.namespace)
+        place = experiment_id(client, experiment, endpoint.namespace)
+        wanted = Schedule(name, timing, version.pipeline, version.version, typed, live is not False, at_once, place)
+        old = standing(client, endpoint, name)
+        if old is None:
+            return Applied("created", made(client, replace(wanted, service_account=service_account)))
+        account, state = service_account or old.service_account, old.live if live is None else live
+        return _brought_to(client, old, replace(wanted, service_account=account, live=state))
 
 
 def pause(endpoint: Endpoint, name: str) -> Schedule:
     """The schedule, which starts no more runs."""
     with connected(endpoint) as client:
-        found = _one(client, endpoint, name)
-        client.disable_recurring_run(found.id)
-        return _read(client, found.id)
+        found = named(client, endpoint, name)
+        return switched(client, found, live=False)
 
 
 def resume(endpoint: Endpoint, name: str) -> Schedule:
     """The schedule, which starts runs again."""
     with connected(endpoint) as client:
-        found = _one(client, endpoint, name)
-        client.enable_recurring_run(found.id)
-        return _read(client, found.id)
+        found = named(client, endpoint, name)
+        return switched(client, found, live=True)
 
 
 def delete(endpoint: Endpoint, name: str) -> Schedule:
     """The schedule as it was; its past runs stay."""
     with connected(endpoint) as client:
-        found = _one(client, endpoint, name)
+        found = named(client, endpoint, name)
         client.delete_recurring_run(found.id)
         return found
 
 
-def _one(client: "Client", endpoint: Endpoint, name: str) -> Schedule:
-    """The schedule of that name, after an edit of it that was cut off has been brought to an end."""
-    everything = _all(client, endpoint.namespace)
-    found = [one for one in everything if one.name == name]
-    if not found:
-        known = ", ".join(sorted({one.name for one in everything})) or "none"
-        raise InputError(f"no schedule {name!r}", where=endpoint.name, expected=f"one of those there: {known}")
-    for new in found:
-        marked = REPLACES.match(new.description)
-        old = next((one for one in found if marked and one.id == marked[1]), None)
-        if marked and old:
-            return _settled(client, old, new, was_live=marked[2] == "live")
-    if len(found) > 1:
-        raise InputError(
-            f"{len(found)} schedules named {name!r}",
-            where=endpoint.name,
-            expected="one",
-            next="delete all but one in the Kubeflow UI",
-        )
-    return found[0]
-
-
-def _settled(client: "Client", old: Schedule, new: Schedule, was_live: bool) -> Schedule:
-    """What stands after an edit that was cut off: undone where the old one still runs, else finished."""
-    if old.live and not new.live:
-        client.delete_recurring_run(new.id)
-        return old
-    return _finished(client, old, new, was_live)
-
-
-def _finished(client: "Client", old: Schedule, new: Schedule, was_live: bool) -> Schedule:
-    """The new schedule in the old one's place: the old one is paused before the new one starts."""
-    client.disable_recurring_run(old.id)
-    if was_live:
-        client.enable_recurring_run(new.id)
-    client.delete_recurring_run(old.id)
-    return _read(client, new.id)
-
-
-def _made(client: "Client", wanted: Schedule) -> Schedule:
-    """The schedule as the endpoint holds it; refused, and removed again, where that is not what was asked for."""
-    made = client.create_recurring_run(
-        experiment_id=wanted.experiment,
-        job_name=wanted.name,
-        description=wanted.description,
-        cron_expression=wanted.timing.cron,
-        interval_second=wanted.timing.every_s,
-        max_concurrency=wanted.at_once,
-        no_catchup=True,
-        params=dict(wanted.parameters),
-        pipeline_id=wanted.pipeline,
-        version_id=wanted.version,
-        enabled=wanted.live,
-        service_account=wanted.service_account,
-    )
-    found = _read(client, made.recurring_run_id)
-    if _asked_for(found) != _asked_for(wanted):
-        client.delete_recurring_run(found.id)
-        raise InputError(
-            f"the endpoint holds {found}", where=f"schedule {wanted.name}", expected=str(wanted), next="it was removed"
-        )
-    return found
-
-
-def _asked_for(schedule: Schedule) -> tuple[Any, ...]:
-    """What a user decides; the rest the endpoint may fill in."""
-    one = schedule
-    return one.name, one.timing, one.pipeline, one.version, dict(one.parameters), one.live, one.at_once
-
-
-def _all(client: "Client", namespace: str | None) -> list[Schedule]:
-    listed = pages(
-        lambda token: client.list_recurring_runs(page_token=token, page_size=100, namespace=namespace), "recurring_runs"
-    )
-    return [_schedule(found) for found in listed]
-
-
-def _read(client: "Client", id: str) -> Schedule:
-    return _schedule(client.get_recurring_run(id))
-
-
-def _schedule(found: Any) -> Schedule:
-    """A schedule from the endpoint's record of it."""
-    trigger, version = found.trigger, found.pipeline_version_reference
-    cron = trigger.cron_schedule.cron if trigger.cron_schedule else None
-    every = trigger.periodic_schedule.interval_second if trigger.periodic_schedule else None
-    return Schedule(
-        name=found.display_name,
-        timing=Timing(cron, int(every) if every is not None else None),
-        pipeline=version.pipeline_id if version else "",
-        version=version.pipeline_version_id if version else "",
-        parameters=(found.runtime_config.parameters if found.runtime_config else None) or {},
-        live=found.mode == "ENABLE" or found.status == "ENABLED",
-        at_once=int(found.max_concurrency or 1),
-        experiment=found.experiment_id or "",
-        service_account=found.service_account or None,
-        id=found.recurring_run_id,
-        description=found.description or "",
-    )
+def _brought_to(client: "Client", old: Schedule, wanted: Schedule) -> Applied:
+    """The schedule after as little as that takes: starting and pausing are the only things that Kubeflow can change."""
+    if replace(wanted, live=old.live, id=old.id, description=old.description) != old:
+        return Applied("edited", replaced(client, old, wanted))
+    if wanted.live != old.live:
+        return Applied("edited", switched(client, old, wanted.live))
+    return Applied("unchanged", old)

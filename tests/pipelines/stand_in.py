@@ -59,12 +59,12 @@ class Kubeflow:
 
 
 @contextmanager
-def serving() -> Iterator[Kubeflow]:
-    """The stand-in, listening on loopback."""
+def serving(address: str = "127.0.0.1") -> Iterator[Kubeflow]:
+    """The stand-in, listening on loopback unless pods must reach it."""
     state = Kubeflow()
     handler = type("Handler", (_Handler,), {"state": state})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    state.url = f"http://127.0.0.1:{server.server_port}"
+    server = ThreadingHTTPServer((address, 0), handler)
+    state.url = f"http://{address}:{server.server_port}"
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield state

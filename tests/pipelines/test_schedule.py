@@ -5,15 +5,27 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 from tests.pipelines.stand_in import Kubeflow, serving
 from tests.pipelines.test_submit import ARGUMENTS, GIVEN, GOLDEN
 
 from ratchet.cli import invoke as ratchet
 from ratchet.errors import InputError
 from ratchet_pipelines.endpoint import Endpoint
-from ratchet_pipelines.schedule import Timing, create, edit, pause, schedules, timing
+from ratchet_pipelines.recurring import Timing, timing
+from ratchet_pipelines.schedule import apply, create, edit, pause, schedules
 
 NIGHTLY, WEEKLY = Timing("0 0 3 * * *"), Timing("0 0 3 * * 0")
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The pipeline without its steps: a schedule looks at its name and its parameters, and reads it quickly."""
+    whole = next(yaml.safe_load_all(GOLDEN.read_text()))
+    path = tmp_path_factory.mktemp("pipeline") / "small.yaml"
+    root = {"inputDefinitions": whole["root"]["inputDefinitions"]}
+    path.write_text(yaml.safe_dump({"pipelineInfo": whole["pipelineInfo"], "root": root}))
+    return path
 
 
 @pytest.fixture
@@ -23,11 +35,11 @@ def kubeflow() -> Iterator[Kubeflow]:
 
 
 def test_a_schedule_is_created_listed_edited_paused_resumed_and_deleted_by_name(
-    kubeflow: Kubeflow, capsys: pytest.CaptureFixture[str]
+    kubeflow: Kubeflow, package: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     host = f"--host={kubeflow.url}"
     assert (
-        ratchet(["pipeline", "schedule", "create", "weekly", f"--pipeline={GOLDEN}", "--every=3600", host, *ARGUMENTS])
+        ratchet(["pipeline", "schedule", "create", "weekly", f"--pipeline={package}", "--every=3600", host, *ARGUMENTS])
         == 0
     )
     assert "weekly  live  every 3600 s" in capsys.readouterr().out
@@ -54,10 +66,10 @@ def test_a_schedule_is_created_listed_edited_paused_resumed_and_deleted_by_name(
 @pytest.mark.parametrize("was_live", [True, False])
 @pytest.mark.parametrize("cut", range(6))
 def test_an_edit_cut_off_at_any_change_leaves_at_most_one_live_and_the_next_one_mends_it(
-    kubeflow: Kubeflow, cut: int, was_live: bool
+    kubeflow: Kubeflow, package: Path, cut: int, was_live: bool
 ) -> None:
     at = Endpoint(kubeflow.url)
-    create(at, "s", GOLDEN, GIVEN, NIGHTLY, "e")
+    create(at, "s", package, GIVEN, NIGHTLY, "e")
     if not was_live:
         pause(at, "s")
     kubeflow.fail_after = kubeflow.changes + cut
@@ -77,11 +89,11 @@ def test_an_edit_cut_off_at_any_change_leaves_at_most_one_live_and_the_next_one_
     assert kubeflow.live_at_once == 1
 
 
-def test_a_taken_name_an_unknown_name_and_two_of_one_name_are_refused(kubeflow: Kubeflow) -> None:
+def test_a_taken_name_an_unknown_name_and_two_of_one_name_are_refused(kubeflow: Kubeflow, package: Path) -> None:
     at = Endpoint(kubeflow.url)
-    create(at, "s", GOLDEN, GIVEN, NIGHTLY, "e")
+    create(at, "s", package, GIVEN, NIGHTLY, "e")
     with pytest.raises(InputError, match="schedule 's' is there"):
-        create(at, "s", GOLDEN, GIVEN, NIGHTLY, "e")
+        create(at, "s", package, GIVEN, NIGHTLY, "e")
     with pytest.raises(InputError, match="no schedule 't'; expected one of those there: s"):
         pause(at, "t")
     kubeflow.recurring["by-hand"] = kubeflow.named("s")[0] | {"recurring_run_id": "by-hand"}
@@ -89,10 +101,83 @@ def test_a_taken_name_an_unknown_name_and_two_of_one_name_are_refused(kubeflow: 
         edit(at, "s", WEEKLY)
 
 
-def test_schedules_that_others_made_are_listed_whatever_their_time(kubeflow: Kubeflow) -> None:
+def test_applying_creates_then_changes_nothing_then_edits_what_differs(
+    kubeflow: Kubeflow, package: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["pipeline", "schedule", "apply", "weekly", f"--pipeline={package}", f"--host={kubeflow.url}", *ARGUMENTS]
+    assert ratchet([*command, "--every=3600", "--param=train_epochs=3"]) == 0
+    assert capsys.readouterr().out.startswith("created: weekly  live  every 3600 s")
+    changes, held = kubeflow.changes, kubeflow.named("weekly")
+    assert ratchet([*command, "--every=3600", "--param=train_epochs=3", "--format=json"]) == 0
+    assert json.loads(capsys.readouterr().out)["did"] == "unchanged"
+    assert (kubeflow.changes, kubeflow.named("weekly")) == (changes, held)
+    assert ratchet([*command, "--cron=0 0 4 * * 0"]) == 0
+    assert capsys.readouterr().out.startswith("edited: weekly  live  cron 0 0 4 * * 0")
+    (edited,) = kubeflow.named("weekly")
+    assert edited["runtime_config"]["parameters"] == GIVEN  # train_epochs was not given: the pipeline's default again
+    assert kubeflow.live_at_once == 1
+
+
+def test_applying_keeps_a_pause_unless_told_otherwise_and_starts_or_pauses_in_place(
+    kubeflow: Kubeflow, package: Path
+) -> None:
+    at = Endpoint(kubeflow.url)
+    first = apply(at, "s", package, GIVEN, NIGHTLY, "e").schedule
+    pause(at, "s")
+    assert apply(at, "s", package, GIVEN, NIGHTLY, "e").did == "unchanged"
+    edited = apply(at, "s", package, GIVEN, WEEKLY, "e")
+    assert (edited.did, edited.schedule.live) == ("edited", False)
+    for live in (True, False):
+        switched = apply(at, "s", package, GIVEN, WEEKLY, "e", live=live)
+        assert (switched.did, switched.schedule.live, switched.schedule.id) == ("edited", live, edited.schedule.id)
+    assert first.id != edited.schedule.id
+    assert not apply(at, "new", package, GIVEN, WEEKLY, "e", live=False).schedule.live
+
+
+@pytest.mark.parametrize("change", ["pipeline", "parameters", "timing", "experiment", "at_once", "service_account"])
+def test_applying_edits_whatever_differs_and_takes_the_endpoints_own_account_for_its_choice(
+    kubeflow: Kubeflow, package: Path, tmp_path: Path, change: str
+) -> None:
+    at, other = Endpoint(kubeflow.url), tmp_path / "other.yaml"
+    other.write_text(package.read_text() + "# another\n")
+    asked = {"package": package, "parameters": GIVEN, "timing": NIGHTLY, "experiment": "e"}
+    different = {
+        "pipeline": {"package": other},
+        "parameters": {"parameters": GIVEN | {"run_seed": 1}},
+        "timing": {"timing": WEEKLY},
+        "experiment": {"experiment": "f"},
+        "at_once": {"at_once": 2},
+        "service_account": {"service_account": "mine"},
+    }[change]
+    apply(at, "s", **asked)
+    kubeflow.named("s")[0]["service_account"] = "pipeline-runner"  # filled in by the endpoint
+    assert apply(at, "s", **asked).did == "unchanged"
+    assert apply(at, "s", **asked | different).did == "edited"
+    assert apply(at, "s", **asked | different).did == "unchanged"
+    assert len(kubeflow.named("s")) == 1
+
+
+@pytest.mark.parametrize("cut", range(5))
+def test_applying_again_mends_what_was_cut_off(kubeflow: Kubeflow, package: Path, cut: int) -> None:
+    at = Endpoint(kubeflow.url)
+    apply(at, "s", package, GIVEN, NIGHTLY, "e")
+    kubeflow.fail_after = kubeflow.changes + cut
+    if cut < 4:  # the changes of an edit: create, disable, enable, delete
+        with pytest.raises(InputError, match="503"):
+            apply(at, "s", package, GIVEN, WEEKLY, "e")
+    else:
+        apply(at, "s", package, GIVEN, WEEKLY, "e")
+    kubeflow.fail_after = None
+    mended = apply(at, "s", package, GIVEN, WEEKLY, "e").schedule
+    (only,) = kubeflow.named("s")
+    assert (only["recurring_run_id"], mended.timing, mended.live) == (mended.id, WEEKLY, True)
+    assert kubeflow.live_at_once == 1
+
+
+def test_schedules_that_others_made_are_listed_whatever_their_time(kubeflow: Kubeflow, package: Path) -> None:
     at = Endpoint(kubeflow.url)
     for number in range(5):
-        create(at, f"s{number}", GOLDEN, GIVEN, NIGHTLY, "e")
+        create(at, f"s{number}", package, GIVEN, NIGHTLY, "e")
     kubeflow.named("s3")[0]["trigger"] = {"periodic_schedule": {"interval_second": "5"}}
     assert [str(one.timing) for one in schedules(at)] == ["cron 0 0 3 * * *"] * 3 + ["every 5 s", "cron 0 0 3 * * *"]
 
@@ -111,9 +196,9 @@ def test_a_time_that_kubeflow_would_misread_is_refused(cron: str | None, every: 
         timing(cron, every)
 
 
-def test_what_the_endpoint_holds_must_be_what_was_asked_for(kubeflow: Kubeflow, tmp_path: Path) -> None:
+def test_what_the_endpoint_holds_must_be_what_was_asked_for(kubeflow: Kubeflow, package: Path, tmp_path: Path) -> None:
     at = Endpoint(kubeflow.url)
-    create(at, "s", GOLDEN, GIVEN, NIGHTLY, "e")
+    create(at, "s", package, GIVEN, NIGHTLY, "e")
     kubeflow.misread = True
     with pytest.raises(InputError, match="it was removed"):
         edit(at, "s", WEEKLY)

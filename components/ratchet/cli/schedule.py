@@ -11,16 +11,17 @@ from ratchet.cli.endpoint import account, endpoint, endpoint_options, experiment
 from ratchet.cli.options import file, form
 
 if TYPE_CHECKING:
-    from ratchet_pipelines.schedule import Schedule
+    from ratchet_pipelines.recurring import Schedule
 
 cron = click.option("--cron", help="Six fields: second minute hour day month weekday, such as '0 0 3 * * 0'.")
 every = click.option("--every", type=int, metavar="SECONDS", help="Seconds between two starts.")
+at_once = click.option("--at-once", type=click.IntRange(1, 10), default=1, show_default=True, help="Most at a time.")
 name = click.argument("name")
 
 
 @click.group()
 def schedule() -> None:
-    """Recurring runs: list, create, edit in place, pause, resume, delete."""
+    """Recurring runs: list, create, edit in place, apply, pause, resume, delete."""
 
 
 @schedule.command("list", epilog="Example: ratchet pipeline schedule list --format json")
@@ -51,7 +52,7 @@ def list_(form: str, **where: Any) -> None:
 @cron
 @every
 @experiment
-@click.option("--at-once", type=click.IntRange(1, 10), default=1, show_default=True, help="Most runs at a time.")
+@at_once
 @account
 @form
 @endpoint_options
@@ -70,8 +71,8 @@ def create(
 ) -> None:
     """Run a pipeline again and again. A start that was missed is not made up for."""
     from ratchet_pipelines.parameters import read_parameters
+    from ratchet_pipelines.recurring import timing
     from ratchet_pipelines.schedule import create as make
-    from ratchet_pipelines.schedule import timing
 
     values = read_parameters(parameter_file, given)
     when = timing(cron, every)
@@ -101,12 +102,59 @@ def edit(
 ) -> None:
     """Change a schedule in place: what is not given stays. Two are never live at once."""
     from ratchet_pipelines.parameters import read_parameters
+    from ratchet_pipelines.recurring import timing
     from ratchet_pipelines.schedule import edit as change
-    from ratchet_pipelines.schedule import timing
 
     when = timing(cron, every) if cron or every is not None else None
     values = read_parameters(parameter_file, given)
     _print(change(endpoint(**where), name, when, package, values, at_once), form)
+
+
+@schedule.command(
+    epilog="Example: ratchet pipeline schedule apply weekly --pipeline self_improvement.yaml --params run.yaml"
+    " --cron '0 0 3 * * 0'"
+)
+@name
+@package
+@parameter_file
+@parameters
+@cron
+@every
+@experiment
+@at_once
+@account
+@click.option("--live/--paused", default=None, help="Without either, one that is paused stays so.")
+@form
+@endpoint_options
+def apply(
+    name: str,
+    package: Path,
+    parameter_file: Path | None,
+    given: tuple[str, ...],
+    cron: str | None,
+    every: int | None,
+    experiment: str,
+    at_once: int,
+    service_account: str | None,
+    live: bool | None,
+    form: str,
+    **where: Any,
+) -> None:
+    """Make a schedule what is given here: create it, edit it where something differs, or leave it alone.
+
+    Unlike edit it takes everything: a parameter that is not given goes back to the pipeline's default.
+    """
+    from ratchet_pipelines.parameters import read_parameters
+    from ratchet_pipelines.recurring import timing
+    from ratchet_pipelines.schedule import apply as bring
+
+    values = read_parameters(parameter_file, given)
+    when = timing(cron, every)
+    done = bring(endpoint(**where), name, package, values, when, experiment, at_once, service_account, live)
+    if form == "json":
+        click.echo(json.dumps({"did": done.did, **asdict(done.schedule)}))
+    else:
+        click.echo(f"{done.did}: {_line(done.schedule)}")
 
 
 @schedule.command(epilog="Example: ratchet pipeline schedule pause weekly")
