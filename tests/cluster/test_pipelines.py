@@ -21,6 +21,7 @@ from tests.cluster.kubeflow import Kubeflow, StepFailed
 from tests.registry.servers import running
 
 from ratchet.gate.verdict import Verdict
+from ratchet.images import USER
 from ratchet.quickstart.model import make_model
 from ratchet.quickstart.problems import generate
 from ratchet.records import Problem
@@ -118,6 +119,7 @@ def kubeflow(cluster: Cluster, namespace: str, image: Callable[[str], str], s3: 
     claim = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "2Gi"}}}
     body = {"metadata": {"name": "ratchet-workspace"}, "spec": claim}
     cluster.core.create_namespaced_persistent_volume_claim(namespace, body)
+    _make_writable(cluster, namespace)
 
     def on_processors(name: str) -> str:
         # On processors the step `sample` runs in the image of `train` (build.sh: sample-transformers).
@@ -125,6 +127,20 @@ def kubeflow(cluster: Cluster, namespace: str, image: Callable[[str], str], s3: 
 
     store = {name: os.environ[name] for name in STORE} | {"AWS_MAX_ATTEMPTS": "12", "AWS_RETRY_MODE": "standard"}
     return Kubeflow(cluster, namespace, on_processors, s3, store)
+
+
+def _make_writable(cluster: Cluster, namespace: str) -> None:
+    """Give the volume to the user of the images, as its administrator does: the test cluster makes it root's."""
+    core = cluster.core
+
+    def volume() -> str | None:
+        found = core.read_namespaced_persistent_volume_claim("ratchet-workspace", namespace).spec.volume_name
+        return str(found) if found else None
+
+    until(volume, 60, "a volume")
+    place = core.read_persistent_volume(volume()).spec.host_path
+    if place is not None and Path(place.path).is_dir():
+        os.chown(place.path, USER, USER)
 
 
 def _parameters(bucket: str, mlflow: str, run: str) -> dict[str, Any]:
