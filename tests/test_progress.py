@@ -36,6 +36,19 @@ def test_the_rate_counts_what_this_process_did_alone() -> None:
     assert _how_far(half) == "75 of 100 steps, 5/s, 0:05 left"
 
 
+def test_a_step_that_writes_text_counts_its_tokens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "progress.json"
+    monkeypatch.setenv(PROGRESS_FILE, str(path))
+    with tracking("sample", 10, "attempts", already=4) as advance:
+        advance(2, 30)
+        advance(4, 50)
+    ended = read_progress(path)
+    assert ended is not None
+    assert (ended.done_here, ended.tokens_here) == (6, 80)
+    assert Progress("sample", 8, 10, "attempts", time.time() - 10, 4, 80).tokens_a_second == pytest.approx(8, rel=0.01)
+    assert Progress("train", 8, 10, "steps", time.time() - 10, 4).tokens_a_second is None
+
+
 def test_nothing_is_shown_in_a_pipe(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(PROGRESS_FILE, raising=False)
     with tracking("grade", 10, "attempts") as advance:

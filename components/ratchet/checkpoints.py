@@ -6,6 +6,9 @@ from typing import Any
 
 from ratchet.errors import InputError
 from ratchet.identity import require_checkpoint
+from ratchet.storage import read_json
+
+CONTEXT_KEYS = ("max_position_embeddings", "n_positions", "max_seq_len", "seq_length")
 
 
 def load_model(folder: Path) -> Any:
@@ -23,11 +26,30 @@ def load_tokenizer(folder: Path) -> Any:
     return _loaded(AutoTokenizer, folder)
 
 
+def context_length(folder: Path) -> int | None:
+    """The most tokens, prompt and answer together, that the model's configuration allows; None where it states none."""
+    config = _settings(folder, "config.json")
+    places = (config, config.get("text_config") or {})
+    return next((place[key] for place in places for key in CONTEXT_KEYS if isinstance(place.get(key), int)), None)
+
+
+def end_tokens(folder: Path, tokenizer: Any) -> frozenset[int]:
+    """The tokens that end an answer: the tokenizer's own and those of the generation configuration."""
+    stated = _settings(folder, "generation_config.json").get("eos_token_id")
+    listed = stated if isinstance(stated, list) else [stated]
+    return frozenset(token for token in (*listed, tokenizer.eos_token_id) if token is not None)
+
+
 def save_checkpoint(model: Any, tokenizer: Any, folder: Path) -> None:
     """Write an ordinary Hugging Face folder: configuration, safetensors weights, tokenizer."""
     _without_bars()
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
+
+
+def _settings(folder: Path, name: str) -> dict[str, Any]:
+    settings = read_json(folder / name) if (folder / name).is_file() else {}
+    return settings if isinstance(settings, dict) else {}
 
 
 def _without_bars() -> None:

@@ -20,6 +20,8 @@ TOKENIZER_FILES = (
 )
 CONFIG_FILES = ("config.json", "generation_config.json")  # other settings over the same weights answer otherwise
 
+FileState = tuple[tuple[str, int, int], ...]
+
 
 def checkpoint_digest(folder: Path) -> str:
     """SHA-256 over the names and contents of weight, tokenizer and configuration files, stable under file order."""
@@ -30,6 +32,14 @@ def checkpoint_digest(folder: Path) -> str:
     for path in files:
         whole.update(f"{path.name}\0{file_digest(path)}\n".encode())
     return "sha256:" + whole.hexdigest()
+
+
+def file_state(folder: Path) -> FileState:
+    """Names, sizes and times of the files in a folder: two equal states, and nothing was written in between."""
+    if not folder.is_dir():
+        return ()
+    found = ((path.name, path.stat()) for path in sorted(folder.iterdir()) if path.is_file())
+    return tuple((name, stat.st_size, stat.st_mtime_ns) for name, stat in found)
 
 
 def require_checkpoint(folder: Path) -> list[Path]:

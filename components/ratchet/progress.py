@@ -3,18 +3,23 @@
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from ratchet.storage import read_json, write_json
 
 PROGRESS_FILE = "RATCHET_PROGRESS"  # environment: where the run that started this step reads how far it is
 SECONDS_BETWEEN_WRITES = 0.2
 
-Advance = Callable[[float], None]
+
+class Advance(Protocol):
+    """A function that is told how far a step got."""
+
+    def __call__(self, amount: float, tokens: float = 0, /) -> None:
+        """So many more units are done and, in a step that writes text, took so many tokens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +32,17 @@ class Progress:
     unit: str
     started: float
     done_here: float
+    tokens_here: float = 0
 
     @property
     def rate(self) -> float:
         """Units a second in this process."""
         return self.done_here / max(time.time() - self.started, 1e-9)
+
+    @property
+    def tokens_a_second(self) -> float | None:
+        """Tokens a second in this process; None for a step that counts none."""
+        return self.tokens_here / max(time.time() - self.started, 1e-9) if self.tokens_here > 0 else None
 
     @property
     def seconds_left(self) -> float | None:
@@ -49,7 +60,7 @@ def tracking(step: str, total: float, unit: str, already: float = 0) -> Iterator
         with _terminal_bar(step, total, unit, already) as advance:
             yield advance
     else:
-        yield lambda amount: None
+        yield _nothing
 
 
 def read_progress(path: Path) -> Progress | None:
@@ -57,17 +68,22 @@ def read_progress(path: Path) -> Progress | None:
     return Progress(**read_json(path)) if path.is_file() else None
 
 
-def _file_writer(path: Path, state: Progress) -> Advance:
-    here = 0.0
-    written = 0.0
+def _nothing(amount: float, tokens: float = 0, /) -> None:
+    """Nobody looks."""
 
-    def advance(amount: float) -> None:
-        nonlocal here, written
+
+def _file_writer(path: Path, state: Progress) -> Advance:
+    here = tokens_here = written = 0.0
+
+    def advance(amount: float, tokens: float = 0, /) -> None:
+        nonlocal here, tokens_here, written
         here += amount
+        tokens_here += tokens
         now = time.time()
         if now - written >= SECONDS_BETWEEN_WRITES or state.done + here >= state.total:
             written = now
-            write_json(path, asdict(state) | {"done": state.done + here, "done_here": here})
+            done = {"done": state.done + here, "done_here": here, "tokens_here": tokens_here}
+            write_json(path, asdict(state) | done)
 
     advance(0)
     return advance
@@ -83,9 +99,22 @@ def _terminal_bar(step: str, total: float, unit: str, already: float) -> Iterato
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn(unit),
+        TextColumn(unit + "{task.fields[rates]}"),
         TimeRemainingColumn(),
     )
     with Bars(*columns, console=Console(stderr=True)) as bars:
-        task = bars.add_task(step, total=total, completed=int(already))
-        yield lambda amount: bars.advance(task, amount)
+        task = bars.add_task(step, total=total, completed=int(already), rates="")
+        begun, sums = time.monotonic(), [0.0, 0.0]
+
+        def advance(amount: float, tokens: float = 0, /) -> None:
+            sums[0], sums[1] = sums[0] + amount, sums[1] + tokens
+            bars.update(task, advance=amount, rates=_rates(sums[0], sums[1], time.monotonic() - begun))
+
+        yield advance
+
+
+def _rates(done: float, tokens: float, seconds: float) -> str:
+    """Units and tokens a second, the latter where there are any."""
+    if seconds <= 0:
+        return ""
+    return f", {done / seconds:.3g}/s" + (f", {tokens / seconds:,.0f} tokens/s" if tokens else "")

@@ -9,7 +9,7 @@ import torch
 from scipy.stats import chisquare
 
 from ratchet.checkpoints import load_model, load_tokenizer
-from ratchet.sample.decode import Decoded, decode, uniforms
+from ratchet.sample.decode import Decoded, decoding, uniforms
 
 PROMPTS = ["Ann has 7 pens.", "Ben has 12 coins. Ben finds 3. How many now?\n", "Dan"]
 NO_END = -1  # a token that is never drawn
@@ -22,8 +22,10 @@ def loaded(untrained: Path) -> tuple[Any, list[list[int]]]:
 
 
 def _decode(model: Any, prompts: list[list[int]], keys: list[int], width: int = 12, **options: Any) -> list[Decoded]:
-    settings = {"temperature": 1.0, "top_p": 1.0, "end_token": NO_END} | options
-    return decode(model, prompts, uniforms(keys, width), **settings)
+    settings = {"temperature": 1.0, "top_p": 1.0, "end_tokens": {NO_END}} | options
+    counts = [len(keys) // len(prompts)] * len(prompts)
+    ended = dict(sum(decoding(model, prompts, counts, uniforms(keys, width), **settings), []))
+    return [ended[row] for row in range(len(keys))]
 
 
 def test_greedy_decoding_is_what_generate_does(loaded: tuple[Any, list[list[int]]]) -> None:
@@ -51,7 +53,7 @@ def test_an_attempt_that_ends_early_leaves_the_others_as_they_were(loaded: tuple
     keys = list(range(30))
     whole = _decode(model, prompts, keys)
     end = whole[0].token_ids[3]  # made the end token, it cuts attempt 0 (and any other that draws it)
-    cut = _decode(model, prompts, keys, end_token=end)
+    cut = _decode(model, prompts, keys, end_tokens={NO_END, end})
     assert 1 <= cut[0].tokens <= 4
     for long, short in zip(whole, cut, strict=True):
         at = long.token_ids.index(end) if end in long.token_ids else None

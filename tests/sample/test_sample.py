@@ -1,18 +1,26 @@
 """Exactly n attempts a problem, whatever interrupts the work."""
 
-import os
+import multiprocessing
+import random
+import shutil
 import signal
-import subprocess
-import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
+from ratchet.checkpoints import load_tokenizer
 from ratchet.errors import InputError
 from ratchet.identity import checkpoint_digest
+from ratchet.prompts import prompt_tokens
 from ratchet.records import Problem, Sample
-from ratchet.sample import SAMPLES_FILE, Sampling, sample
+from ratchet.sample import SAMPLES_FILE, Sampling, sample, truncation
+from ratchet.sample.fingerprint import distance
+from ratchet.sample.identity import IDENTITY_FILE, OTHER_PRECISION, recorded_identity
+from ratchet.sample.parts import Parts, key_of
+from ratchet.shards import Shard
 from ratchet.storage import read_records, read_with_header, write_records
 
 SETTINGS = Sampling(attempts=64, max_new_tokens=6, seed=3)
@@ -43,30 +51,141 @@ def test_the_same_seed_draws_the_same_and_another_draws_others(problems: Path, u
 
 
 @pytest.mark.slow
-def test_a_sampler_killed_again_and_again_draws_what_an_unbroken_one_does(
+def test_a_sampler_killed_at_twenty_random_moments_draws_what_an_unbroken_one_does(
+    problems: Path, untrained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Kill -9 at moments spread over the whole of a run, from before the model is loaded to the writing of the result.
+
+    A child is forked for each start, so that a start costs what the sampler does and not what Python's imports take.
+    """
+    monkeypatch.setattr("ratchet.sample.parts.SECONDS_BETWEEN_PARTS", 0.0)  # the run is short, its parts are many
+    settings = Sampling(attempts=6, max_new_tokens=16, seed=3)
+    begun = time.monotonic()
+    unbroken = sample(problems, untrained, tmp_path / "unbroken", settings, ["train"])
+    whole_run = time.monotonic() - begun
+    moments = random.Random(0)
+    kills, left = 0, []
+    for number in range(20):
+        broken = tmp_path / f"broken-{number}"
+        left.append(_killed(problems, untrained, broken, settings, moments.random() * whole_run))
+        kills += left[-1] is not None
+        sample(problems, untrained, broken, settings, ["train"])
+        assert _keys(broken) == _keys(unbroken)  # none lost, none double
+        assert _texts(broken) == _texts(unbroken)
+    assert kills >= 15, "most starts were to be killed before their end"
+    assert len({count for count in left if count}) >= 3, f"the kills were to leave attempts behind: {left}"
+
+
+def _killed(problems: Path, checkpoint: Path, out: Path, settings: Sampling, after_s: float) -> int | None:
+    """How many attempts were on disk when a start was killed after so long; None where it had ended before."""
+    child = multiprocessing.get_context("fork").Process(target=_start, args=(problems, checkpoint, out, settings))
+    child.start()
+    child.join(after_s)
+    child.kill()  # SIGKILL, or nothing where it has ended
+    child.join()
+    if child.exitcode == 0:
+        return None
+    assert child.exitcode == -signal.SIGKILL
+    parts = out.with_name(out.name + ".partial") / "parts"
+    return len(Parts(parts, sure=True).read()) if parts.exists() else 0
+
+
+def _start(problems: Path, checkpoint: Path, out: Path, settings: Sampling) -> None:
+    torch.set_num_threads(1)  # the threads of the parent are not there in a fork, and would be waited for
+    sample(problems, checkpoint, out, settings, ["train"])
+
+
+def _texts(folder: Path) -> list[tuple[str, str, int]]:
+    return [(s.text, s.finish_reason, s.tokens) for s in read_records(folder / SAMPLES_FILE, Sample)]
+
+
+def test_shards_together_are_the_whole(problems: Path, untrained: Path, tmp_path: Path) -> None:
+    settings = Sampling(attempts=2, max_new_tokens=4)
+    whole = sample(problems, untrained, tmp_path / "whole", settings, ["eval"], limit=5)
+    drawn: list[Sample] = []
+    for index in range(7):  # more shards than problems: the last two are empty
+        out = sample(problems, untrained, tmp_path / f"s{index}", settings, ["eval"], limit=5, shard=Shard(index, 7))
+        drawn += read_records(out / SAMPLES_FILE, Sample)
+    wanted = sorted(read_records(whole / SAMPLES_FILE, Sample), key=key_of)
+    for one, other in zip(sorted(drawn, key=key_of), wanted, strict=True):
+        assert replace(one, logprob=0.0) == replace(other, logprob=0.0)
+        assert one.logprob == pytest.approx(other.logprob, abs=1e-4)  # sums in another batch round otherwise
+
+
+def test_an_answer_ends_before_a_stop_string_and_counts_the_tokens_up_to_it(
     problems: Path, untrained: Path, tmp_path: Path
 ) -> None:
-    """Parts are left as they are after each kill -9; the last start only completes them."""
-    unbroken = sample(problems, untrained, tmp_path / "unbroken", SETTINGS, ["train"])
-    broken = tmp_path / "broken"
-    arguments = ["--problems", problems, "--checkpoint", untrained, "--split", "train", "--out", broken]
-    arguments += ["--attempts", "64", "--max-new-tokens", "6", "--seed", "3"]
-    kills = 0
-    for parts_wanted in (1, 2, 3):
-        process = subprocess.Popen(
-            [sys.executable, "-m", "ratchet", "sample", *map(str, arguments)], start_new_session=True
-        )
-        parts = tmp_path / "broken.partial" / "parts"
-        while process.poll() is None and len(list(parts.glob("part-*.parquet"))) < parts_wanted:
-            time.sleep(0.002)
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-            kills += 1
-        process.wait()
-    assert kills == 3, "every start was to be killed before its end"
-    sample(problems, untrained, broken, SETTINGS, ["train"])
-    assert _keys(broken) == _keys(unbroken)
-    assert read_records(broken / SAMPLES_FILE, Sample) == read_records(unbroken / SAMPLES_FILE, Sample)
+    free = Sampling(attempts=32, max_new_tokens=12)
+    long = read_records(sample(problems, untrained, tmp_path / "a", free, ["ood"]) / SAMPLES_FILE, Sample)
+    stops = ("e", " a")
+    out = sample(problems, untrained, tmp_path / "b", replace(free, stop=stops), ["ood"])
+    short, header = read_with_header(out / SAMPLES_FILE, Sample)
+    assert header["sampling"]["stop"] == ["e", " a"]
+    for whole, found in zip(long, short, strict=True):
+        places = [place for place in (whole.text.find(stop) for stop in stops) if place >= 0]
+        assert found.text == (whole.text[: min(places)] if places else whole.text)
+        assert found.finish_reason == ("stop" if places else whole.finish_reason)
+        assert (found.tokens <= whole.tokens, found.logprob >= whole.logprob - 1e-6) == (True, True)
+    assert 0 < sum(found.tokens < whole.tokens for whole, found in zip(long, short, strict=True)) < len(long)
+
+
+def test_attempts_that_ran_into_the_limit_are_counted_by_split(problems: Path, untrained: Path, tmp_path: Path) -> None:
+    out = sample(problems, untrained, tmp_path / "s", Sampling(attempts=4, max_new_tokens=20), ["eval", "ood"])
+    samples = read_records(out / SAMPLES_FILE, Sample)
+    splits = {p.id: p.split for p in read_records(problems, Problem)}
+    counted = truncation(problems, out)
+    assert {split: of for split, (_, of) in counted.items()} == {"eval": 12 * 4, "ood": 6 * 4}
+    for split, (cut, _) in counted.items():
+        assert cut == sum(s.finish_reason == "length" for s in samples if splits[s.problem_id] == split)
+
+
+def test_a_chat_prompt_is_the_tokenizers_template_and_without_one_it_is_refused(
+    problems: Path, untrained: Path, tmp_path: Path
+) -> None:
+    settings = Sampling(attempts=1, max_new_tokens=2, prompt="chat")
+    with pytest.raises(InputError, match="a tokenizer without a chat template"):
+        sample(problems, untrained, tmp_path / "s", settings, ["ood"])
+    chat = tmp_path / "chat"
+    shutil.copytree(untrained, chat)
+    template = "{% for m in messages %}<start>[{{ m['role'] }}] {{ m['content'] }}{% endfor %} =>"
+    (chat / "chat_template.jinja").write_text(template)
+    problem = Problem("1", "Ann has 7 pens.", "7")
+    tokenizer = load_tokenizer(chat)
+    ids = prompt_tokens(problem, tokenizer, "chat")
+    assert tokenizer.decode(ids) == "<start>[user] Ann has 7 pens. =>"
+    assert ids.count(tokenizer.bos_token_id) == 1
+    _, header = read_with_header(sample(problems, chat, tmp_path / "t", settings, ["ood"]) / SAMPLES_FILE, Sample)
+    assert header["sampling"]["prompt"] == "chat"
+
+
+def test_the_identity_beside_the_samples_is_that_of_the_weights(
+    problems: Path, untrained: Path, other: Path, tmp_path: Path
+) -> None:
+    settings = Sampling(attempts=1, max_new_tokens=1)
+    found = [
+        recorded_identity(sample(problems, folder, tmp_path / name, settings, ["ood"]))
+        for name, folder in (("a", untrained), ("b", untrained), ("c", other))
+    ]
+    one, same, another = found
+    assert one is not None
+    assert same is not None
+    assert another is not None
+    assert one == same
+    assert one.digest == checkpoint_digest(untrained) != another.digest
+    apart = distance(one.fingerprint, another.fingerprint)
+    assert apart is not None
+    assert apart > 2 * OTHER_PRECISION  # even random weights, which say little about any text, are apart
+
+
+def test_weights_beside_an_identity_that_is_not_theirs_are_refused(
+    problems: Path, untrained: Path, other: Path, tmp_path: Path
+) -> None:
+    settings = Sampling(attempts=1, max_new_tokens=1)
+    wrong = tmp_path / "wrong"
+    shutil.copytree(untrained, wrong)
+    shutil.copy(sample(problems, other, tmp_path / "a", settings, ["ood"]) / IDENTITY_FILE, wrong)
+    with pytest.raises(InputError, match="a recorded digest sha256:"):
+        sample(problems, wrong, tmp_path / "s", settings, ["ood"])
 
 
 @pytest.mark.parametrize(

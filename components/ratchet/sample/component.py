@@ -21,14 +21,24 @@ def sample(
     limit: int,
     workspace: str,
     step: str,
+    backend: str = "transformers",
+    prompt: str = "plain",
+    stop: List[str] = [],  # noqa: B006, UP006  kfp copies it into the compiled pipeline
+    shard: str = "0/1",
+    base_url: str = "",
+    model: str = "",
 ) -> None:
-    """Draw `attempts` attempts at each problem of the splits (0 = no limit on their number)."""
+    """Draw `attempts` attempts at each problem of the splits (0 = no limit on their number).
+
+    Shard i/n draws those at every n-th problem. The back end `openai` asks the server at `base_url`.
+    """
     from pathlib import Path
 
-    from ratchet.sample import Sampling
-    from ratchet.sample import sample as draw
+    from ratchet import sample as room
+    from ratchet.shards import read_shard
     from ratchet.steps import placed
 
-    sampling = Sampling(attempts, temperature, top_p, max_new_tokens, seed)
+    sampling = room.Sampling(attempts, temperature, top_p, max_new_tokens, seed, prompt, tuple(stop), backend)  # type: ignore[arg-type]
     with placed(workspace, step, samples.path) as out:
-        draw(Path(problems.path, "problems.parquet"), Path(checkpoint.path), out, sampling, splits, limit or None)  # type: ignore[arg-type]
+        where = (limit or None, read_shard(shard), room.endpoint_at(backend, base_url, model))
+        room.sample(Path(problems.path, "problems.parquet"), Path(checkpoint.path), out, sampling, splits, *where)  # type: ignore[arg-type]

@@ -4,7 +4,7 @@
 that was killed could not be completed with the same attempts. Here each attempt brings its own uniform numbers.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,8 @@ from ratchet.records import FinishReason
 
 if TYPE_CHECKING:
     import torch
+
+Stops = Callable[[Sequence[int]], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,48 +34,73 @@ def uniforms(keys: Sequence[int], count: int) -> NDArray[np.float64]:
     return np.stack([np.random.Generator(np.random.Philox(key=key)).random(count) for key in keys])
 
 
-def decode(
+def decoding(
     model: Any,
     prompts: Sequence[Sequence[int]],
+    counts: Sequence[int],
     draws: NDArray[np.float64],
     *,
     temperature: float,
     top_p: float,
-    end_token: int,
-) -> list[Decoded]:
-    """The continuations of the prompts, `len(draws) / len(prompts)` of each, prompt by prompt.
+    end_tokens: Collection[int],
+    stops: Stops | None = None,
+) -> Iterator[list[tuple[int, Decoded]]]:
+    """Yields after each token the attempts that it ended, by row; `counts[i]` rows continue prompt i, in order.
 
-    `draws` holds one row of uniform numbers an attempt; its width is the largest number of new tokens. Rows that have
-    ended leave the batch, so that a long answer does not make the others wait.
+    `draws` holds one row of uniform numbers an attempt; its width is the largest number of new tokens. An attempt ends
+    with an end token, when `stops` says so of its tokens, or at that width. Rows that have ended leave the batch, so
+    that a long answer does not make the others wait.
     """
     import torch
 
+    written = _Written(np.zeros(draws.shape, dtype=np.int64), torch.zeros(len(draws), dtype=torch.float64))
+    noise = torch.from_numpy(draws)
+    ends = torch.tensor(sorted(end_tokens), dtype=torch.long)
     with torch.inference_mode():
-        state = _read_prompts(model, prompts, len(draws) // len(prompts))
-        noise = torch.from_numpy(draws)
-        token_ids = np.zeros(draws.shape, dtype=np.int64)
-        lengths = np.zeros(len(draws), dtype=np.int64)
-        logprobs = torch.zeros(len(draws), dtype=torch.float64)
-        for step in range(draws.shape[1]):
-            rows = state.rows
-            chosen = _choose(state.logits, noise[rows, step], temperature, top_p)
-            logprobs[rows] += torch.log_softmax(state.logits.double(), -1).gather(1, chosen[:, None])[:, 0]
-            token_ids[rows.numpy(), step] = chosen.numpy()
-            lengths[rows.numpy()] += 1
-            going = (chosen != end_token).nonzero()[:, 0]
-            if len(going) == 0 or step + 1 == draws.shape[1]:
-                break
-            state.advance(model, going, chosen)
-    return [
-        _finished(row[:length].tolist(), float(logprob), end_token)
-        for row, length, logprob in zip(token_ids, lengths, logprobs, strict=True)
-    ]
+        state = _read_prompts(model, prompts, counts)
+    for step in range(draws.shape[1]):
+        with torch.inference_mode():  # not around the yield: what the caller does meanwhile is its own
+            chosen = _choose(state.logits, noise[state.rows, step], temperature, top_p)
+            written.add(state, step, chosen)
+            stopped = torch.isin(chosen, ends) | written.stopped(state.rows, step, stops)
+        out = stopped | (step + 1 == draws.shape[1])
+        yield [written.ended(row, step + 1, end_tokens, bool(by)) for row, by in _where(state.rows, stopped, out)]
+        if bool(out.all()):
+            return
+        with torch.inference_mode():
+            state.advance(model, (~out).nonzero()[:, 0], chosen)
 
 
-def _finished(token_ids: list[int], logprob: float, end_token: int) -> Decoded:
-    stopped = token_ids[-1] == end_token
-    kept = token_ids[:-1] if stopped else token_ids
-    return Decoded(kept, "stop" if stopped else "length", len(token_ids), logprob)
+@dataclass(slots=True)
+class _Written:
+    """What the attempts have written so far, a row each."""
+
+    token_ids: NDArray[np.int64]
+    logprobs: "torch.Tensor"
+
+    def add(self, state: "_Batch", step: int, chosen: "torch.Tensor") -> None:
+        import torch
+
+        logprobs = torch.log_softmax(state.logits.double(), -1).gather(1, chosen[:, None])[:, 0]
+        self.logprobs[state.rows] += logprobs
+        self.token_ids[state.rows.numpy(), step] = chosen.numpy()
+
+    def stopped(self, rows: "torch.Tensor", step: int, stops: Stops | None) -> "torch.Tensor":
+        import torch
+
+        if stops is None:
+            return torch.zeros(len(rows), dtype=torch.bool)
+        return torch.tensor([stops(self.token_ids[row, : step + 1].tolist()) for row in rows.tolist()])
+
+    def ended(self, row: int, length: int, end_tokens: Collection[int], stopped: bool) -> tuple[int, Decoded]:
+        token_ids = self.token_ids[row, :length].tolist()
+        kept = token_ids[:-1] if token_ids[-1] in end_tokens else token_ids
+        return row, Decoded(kept, "stop" if stopped else "length", length, float(self.logprobs[row]))
+
+
+def _where(rows: "torch.Tensor", stopped: "torch.Tensor", out: "torch.Tensor") -> list[tuple[int, bool]]:
+    """The rows that are out, and whether each stopped of itself."""
+    return list(zip(rows[out].tolist(), stopped[out].tolist(), strict=True))
 
 
 @dataclass(slots=True)
@@ -106,7 +133,7 @@ class _Batch:
         self.logits = output.logits[:, -1]
 
 
-def _read_prompts(model: Any, prompts: Sequence[Sequence[int]], attempts: int) -> _Batch:
+def _read_prompts(model: Any, prompts: Sequence[Sequence[int]], counts: Sequence[int]) -> _Batch:
     """Read each prompt once, left-padded, then repeat what the cache holds for its attempts."""
     import torch
 
@@ -119,13 +146,14 @@ def _read_prompts(model: Any, prompts: Sequence[Sequence[int]], attempts: int) -
     positions = (mask.cumsum(1) - 1).clamp(min=0)
     output = model(input_ids=ids, attention_mask=mask, position_ids=positions, use_cache=True, logits_to_keep=1)
     cache = output.past_key_values
-    cache.batch_repeat_interleave(attempts)
+    repeated = torch.arange(len(prompts)).repeat_interleave(torch.tensor(counts))
+    cache.batch_select_indices(repeated)
     return _Batch(
-        rows=torch.arange(len(prompts) * attempts),
-        mask=mask.repeat_interleave(attempts, 0),
-        positions=positions[:, -1:].repeat_interleave(attempts, 0),
+        rows=torch.arange(len(repeated)),
+        mask=mask[repeated],
+        positions=positions[repeated, -1:],
         cache=cache,
-        logits=output.logits[:, -1].repeat_interleave(attempts, 0),
+        logits=output.logits[repeated, -1],
     )
 
 
