@@ -56,19 +56,14 @@ def verdict_file(path: Path, digest: str, profile: Path) -> Path:
     return path
 
 
-@pytest.fixture(scope="module")
-def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An SQLite database with MLflow's tables, which take seconds to create, and no experiment of ours."""
-    path = tmp_path_factory.mktemp("empty") / "mlflow.db"
-    mlflow.MlflowClient(tracking_uri=f"sqlite:///{path}").search_experiments()
-    return path
-
-
 @pytest.fixture
-def call(tmp_path: Path, empty_database: Path) -> dict[str, Any]:
+def call(tmp_path: Path, empty_sqlite: Path) -> dict[str, Any]:
     """The arguments of a call that is in order."""
-    shutil.copyfile(empty_database, tmp_path / "mlflow.db")
+    shutil.copyfile(empty_sqlite, tmp_path / "mlflow.db")
     checkpoint = checkpoint_folder(tmp_path / "m2")
+    write_json(
+        checkpoint / "step.json", {"checkpoint": "sha256:before", "method": "sft", "examples": "sha256:examples"}
+    )
     digest = checkpoint_digest(checkpoint)
     profile = profile_folder(tmp_path / "p2", digest)
     report = tmp_path / "report.html"
@@ -138,7 +133,10 @@ def test_a_checkpoint_becomes_one_ready_model_with_all_that_is_known_of_it(call:
         "ratchet.digest": checkpoint_digest(call["checkpoint"]),
         "ratchet.checkpoint": str(call["checkpoint"]),
         "ratchet.profile_digest": file_digest(call["profile"] / "profile.json"),
+        "ratchet.attempts_digest": file_digest(call["profile"] / "attempts.parquet"),
         "ratchet.parent": "sha256:parent",
+        "ratchet.method": "sft",
+        "ratchet.examples_digest": "sha256:examples",
         "ratchet.verdict": "BLOCK",
         "ratchet.kind": "reversal",
         "ratchet.policy_digest": "sha256:policy",
@@ -148,7 +146,9 @@ def test_a_checkpoint_becomes_one_ready_model_with_all_that_is_known_of_it(call:
     assert values["arithmetic/pass_at_1"] == (0.5, 2)
     assert values["arithmetic/pass_at_2"] == (0.75, 2)
     assert values["arithmetic/pass_at_1/low"][0] < 0.5 < values["arithmetic/pass_at_1/high"][0]
-    assert model["artifacts"] == ["profile.html", "profile.json", "report.html", "verdict.json"]
+    assert model["artifacts"] == [
+        *("MLmodel", "attempts.parquet", "model", "profile.html", "profile.json", "report.html", "verdict.json")
+    ]
 
 
 def test_the_rounds_of_a_run_are_steps_of_one_curve(call: dict[str, Any], tmp_path: Path) -> None:
@@ -169,13 +169,15 @@ def test_the_same_call_again_changes_nothing(call: dict[str, Any]) -> None:
     assert stored(call["tracking_uri"]) == before
 
 
-@pytest.mark.parametrize("interrupted", ["log_model_artifact", "log_outputs", "log_batch", "finalize_logged_model"])
+@pytest.mark.parametrize(
+    "interrupted", ["log_model_artifacts", "log_model_artifact", "log_outputs", "log_batch", "finalize_logged_model"]
+)
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_a_call_that_was_killed_is_completed_by_the_next(
-    call: dict[str, Any], monkeypatch: pytest.MonkeyPatch, empty_database: Path, interrupted: str, when: str
+    call: dict[str, Any], monkeypatch: pytest.MonkeyPatch, empty_sqlite: Path, interrupted: str, when: str
 ) -> None:
     copy = call["report"].with_name("whole.db")
-    whole = {**call, "tracking_uri": f"sqlite:///{shutil.copyfile(empty_database, copy)}"}
+    whole = {**call, "tracking_uri": f"sqlite:///{shutil.copyfile(empty_sqlite, copy)}"}
     log_checkpoint(**whole)
     real = getattr(mlflow.MlflowClient, interrupted)
 
@@ -231,7 +233,6 @@ def test_what_cannot_be_logged_leaves_no_trace(call: dict[str, Any], tmp_path: P
 
 
 def test_the_parent_is_read_from_the_train_steps_stamp(call: dict[str, Any]) -> None:
-    write_json(call["checkpoint"] / "step.json", {"checkpoint": "sha256:before", "method": "sft"})
     log_checkpoint(**{**call, "parent": None})
     (model,) = stored(call["tracking_uri"])["models"]
     assert model["tags"]["ratchet.parent"] == "sha256:before"

@@ -1,6 +1,7 @@
 """`ratchet log`."""
 
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -20,6 +21,14 @@ from ratchet.cli.options import checkpoint, file
 @click.option("--run", "run_name", required=True, help="Name of the run; the same name goes on with the same run.")
 @click.option("--round", "round_number", type=click.IntRange(min=0), required=True, help="Step of the run's curves.")
 @click.option("--parent", help="Digest of the checkpoint that this one was trained from.")
+@click.option(
+    "--weights",
+    type=click.Choice(["reference", "upload"]),
+    default="reference",
+    show_default=True,
+    help="Say where the weights are, or upload them.",
+)
+@click.option("--started-by", envvar="RATCHET_STARTED_BY", help="Who started the run, for reviews with four eyes.")
 def log(
     checkpoint: Path,
     profile: Path,
@@ -30,6 +39,8 @@ def log(
     run_name: str,
     round_number: int,
     parent: str | None,
+    weights: Literal["reference", "upload"],
+    started_by: str | None,
 ) -> None:
     """Log a checkpoint and its profile in MLflow.
 
@@ -39,6 +50,16 @@ def log(
 
     click.echo(
         log_checkpoint(
-            tracking_uri, experiment, run_name, checkpoint, profile, round_number, verdict, parent=parent, report=report
+            tracking_uri,
+            experiment,
+            run_name,
+            checkpoint,
+            profile,
+            round_number,
+            verdict,
+            parent=parent,
+            report=report,
+            weights=weights,
+            started_by=started_by,
         )
     )

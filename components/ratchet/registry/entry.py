@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ratchet.errors import InputError
-from ratchet.evaluate.profile import PAGE_FILE, PROFILE_FILE, Profile, read_profile
+from ratchet.evaluate.profile import ATTEMPTS_FILE, PAGE_FILE, PROFILE_FILE, Profile, read_profile
 from ratchet.evaluate.tracked import tracked_metrics
 from ratchet.gate.verdict import Verdict, read_verdict
 from ratchet.identity import checkpoint_digest
 from ratchet.steps import STAMP
 from ratchet.storage import file_digest, read_bytes, read_json
 
-RUN_TAG = "ratchet.run"
+RUN_TAG, STARTED_BY_TAG = "ratchet.run", "ratchet.started_by"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,8 @@ def make_entry(evidence: Evidence, run_name: str, round: int) -> Entry:
     verdict = _read_verdict(evidence.verdict, digest, file_digest(profile_path)) if evidence.verdict else None
     page = evidence.profile / PAGE_FILE
     pages = (page if page.is_file() else None, evidence.report)
-    artifacts = tuple(path for path in (profile_path, evidence.verdict, *pages) if path)
+    attempts = evidence.profile / ATTEMPTS_FILE  # what the next candidate is compared with, problem by problem
+    artifacts = tuple(path for path in (profile_path, attempts, evidence.verdict, *pages) if path)
     for path in artifacts:
         read_bytes(path)  # a file that is missing is said before anything is logged
     tags = {
@@ -57,7 +58,10 @@ def make_entry(evidence: Evidence, run_name: str, round: int) -> Entry:
         "ratchet.digest": digest,
         "ratchet.checkpoint": str(evidence.checkpoint.absolute()),
         "ratchet.profile_digest": file_digest(profile_path),
-        "ratchet.parent": evidence.parent or _trained_from(evidence.checkpoint),
+        "ratchet.attempts_digest": profile.attempts_digest,
+        "ratchet.parent": evidence.parent or _trained(evidence.checkpoint, "checkpoint"),
+        "ratchet.method": _trained(evidence.checkpoint, "method"),
+        "ratchet.examples_digest": _trained(evidence.checkpoint, "examples"),
         "ratchet.verdict": verdict.verdict if verdict else None,
         "ratchet.kind": verdict.kind if verdict else None,
         "ratchet.policy_digest": verdict.policy_digest if verdict else None,
@@ -92,10 +96,10 @@ def _require_digest(found: str | None, digest: str, where: Path) -> None:
         )
 
 
-def _trained_from(checkpoint: Path) -> str | None:
-    """The digest of the checkpoint that this one was trained from, as the train step stamped it."""
+def _trained(checkpoint: Path, field: str) -> str | None:
+    """What the train step stamped: the `method`, the digest of the `examples` or of the `checkpoint` before it."""
     stamp = checkpoint / STAMP
-    found = read_json(stamp).get("checkpoint") if stamp.is_file() else None
+    found = read_json(stamp).get(field) if stamp.is_file() else None
     return found if isinstance(found, str) else None
 
 

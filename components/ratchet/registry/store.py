@@ -1,6 +1,7 @@
 """An MLflow tracking store, opened so that two steps may do it at once and nothing is reported to anyone."""
 
 import fcntl
+import importlib
 import logging
 import os
 import re
@@ -17,48 +18,69 @@ if TYPE_CHECKING:
 
 SQLITE = "sqlite:///"
 ARTIFACTS = "mlartifacts"  # folder of artifacts beside an SQLite database
+_SETTINGS = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "DO_NOT_TRACK": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "5",  # about a minute; MLflow's own would be more than four
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "60",
+}
 
 
 @contextmanager
 def opened(tracking_uri: str, experiment: str) -> Iterator[tuple["MlflowClient", str]]:
-    """A client and the id of the experiment, which is created where there is none.
+    """A client and the id of the experiment, which is created where there is none; see `connected`."""
+    with connected(tracking_uri) as client:
+        found = client.get_experiment_by_name(experiment) or _created(client, experiment, _database(tracking_uri))
+        if found.lifecycle_stage != "active":
+            raise InputError(
+                f"experiment {experiment!r} is deleted",
+                where=without_password(tracking_uri),
+                expected="an active experiment",
+                next="restore it in MLflow or name another one",
+            )
+        yield client, str(found.experiment_id)
+
+
+@contextmanager
+def connected(tracking_uri: str) -> Iterator["MlflowClient"]:
+    """A client; what MLflow or its store refuse, or do not answer, becomes an InputError.
 
     An SQLite database is locked meanwhile: MLflow creates and migrates its tables when it opens one, which two
     processes cannot do at once.
     """
-    database = _database(tracking_uri)
-    with _locked(database):
-        client, found = _client_and_experiment(tracking_uri, experiment, database)
-        yield client, str(found.experiment_id)
-
-
-def _client_and_experiment(tracking_uri: str, name: str, database: Path | None) -> tuple["MlflowClient", "Experiment"]:
-    os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
-    os.environ["DO_NOT_TRACK"] = "true"
+    for name, value in _SETTINGS.items():
+        os.environ.setdefault(name, value)
     from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
 
-    for logger in ("mlflow", "alembic"):
-        logging.getLogger(logger).setLevel(logging.WARNING)  # a new database reports every migration
+    for logger in ("mlflow", "alembic", "urllib3"):
+        logging.getLogger(logger).setLevel(logging.ERROR)  # a new database reports every migration
+    with _locked(_database(tracking_uri)):
+        try:
+            yield MlflowClient(tracking_uri=tracking_uri, registry_uri=tracking_uri)
+        except (MlflowException, SQLAlchemyError, OSError, *_s3_errors()) as error:
+            raise InputError(
+                f"MLflow can't be used ({_said(error)})",
+                where=without_password(tracking_uri),
+                expected="an MLflow that answers",
+                next="look at its log; the same command goes on where this one was",
+            ) from error
+
+
+def _s3_errors() -> tuple[type[Exception], ...]:
+    """What the S3 client raises, where there is one: artifacts that MLflow does not hand through itself."""
     try:
-        client = MlflowClient(tracking_uri=tracking_uri)
-        found = client.get_experiment_by_name(name) or _created(client, name, database)
-    except (MlflowException, SQLAlchemyError) as error:
-        message = " ".join(str(error).split())[:200]
-        raise InputError(
-            f"MLflow can't be used ({message})",
-            where=_without_password(tracking_uri),
-            expected="an MLflow tracking URI",
-        ) from error
-    if found.lifecycle_stage != "active":
-        raise InputError(
-            f"experiment {name!r} is deleted",
-            where=_without_password(tracking_uri),
-            expected="an active experiment",
-            next="restore it in MLflow or name another one",
-        )
-    return client, found
+        found = importlib.import_module("botocore.exceptions")
+    except ImportError:
+        return ()
+    return (found.BotoCoreError, found.ClientError)
+
+
+def _said(error: Exception) -> str:
+    return without_password(" ".join(str(error).split()))[:300]
 
 
 def _created(client: "MlflowClient", name: str, database: Path | None) -> "Experiment":
@@ -93,5 +115,6 @@ def _locked(database: Path | None) -> Iterator[None]:
         yield
 
 
-def _without_password(tracking_uri: str) -> str:
-    return re.sub(r"//[^/@]*@", "//", tracking_uri)
+def without_password(text: str) -> str:
+    """The text without the user and password of the URLs in it."""
+    return re.sub(r"//[^/@\s]*@", "//", text)
