@@ -55,7 +55,7 @@ def placed(workspace: str, name: str, artifact: str, as_pointer: bool = False) -
     out = Path(workspace, name)
     yield out
     if as_pointer:
-        _point(out, Path(artifact))
+        point(out, Path(artifact))
     else:
         publish(out, Path(artifact))
 
@@ -70,23 +70,25 @@ def located(artifact: str) -> Path:
         return Path(artifact)
     said = read_json(pointer)
     folder = Path(str(said.get("folder")))
-    stamp = folder / STAMP
-    if not stamp.is_file():
-        found = "no result" if folder.is_dir() else "no such folder"
+    if not folder.is_dir():
         raise InputError(
-            found, where=folder, expected="what the step before left there", next="mount the run's workspace there"
+            "no such folder", where=folder, expected="what a step left there", next="mount the run's workspace there"
         )
-    if file_digest(stamp) != said.get("stamp"):
+    stamp = folder / STAMP
+    if said.get("stamp") != (file_digest(stamp) if stamp.is_file() else None):
         raise InputError(
             "another result than the one pointed to", where=folder, expected="a workspace for this run alone"
         )
     return folder
 
 
-def _point(out: Path, artifact: Path) -> None:
+def point(folder: Path, artifact: Path) -> None:
+    """Hand on, at `artifact`, where a folder lies; its stamp, where it has one, says later whether it is the same."""
     shutil.rmtree(artifact, ignore_errors=True)
     artifact.mkdir(parents=True)
-    write_json(artifact / POINTER, {"folder": str(out.absolute()), "stamp": file_digest(out / STAMP)})
+    stamp = folder / STAMP
+    digest = file_digest(stamp) if stamp.is_file() else None
+    write_json(artifact / POINTER, {"folder": str(folder.absolute()), "stamp": digest})
 
 
 def publish(out: Path, artifact: Path) -> None:

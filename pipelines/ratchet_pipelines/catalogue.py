@@ -19,7 +19,7 @@ COMPONENTS = {
     "grade": ("grade",),
     "evaluate": ("evaluate",),
     "gate": ("gate",),
-    "registry": ("log",),
+    "registry": ("log", "champion", "promote"),
 }
 HEAD = """\
 # Components

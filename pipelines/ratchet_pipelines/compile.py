@@ -7,7 +7,7 @@ from typing import Any
 from ratchet.errors import InputError
 from ratchet.storage import atomic_path
 
-NAMES = ("self-improvement", "evaluate-and-gate")
+NAMES = ("self-improvement", "evaluate-and-gate", "scheduled-retraining")
 ROUNDS = 4
 
 
@@ -33,4 +33,8 @@ def _pipeline(name: str, rounds: int) -> Any:
         from ratchet_pipelines.evaluate_and_gate import evaluate_and_gate
 
         return evaluate_and_gate
+    if name == "scheduled-retraining":
+        from ratchet_pipelines.scheduled_retraining import scheduled_retraining
+
+        return scheduled_retraining
     raise InputError(f"pipeline {name!r}", expected="one of " + ", ".join(NAMES))

@@ -7,14 +7,9 @@ from typing import Any
 
 from kfp import dsl
 
-from ratchet_pipelines.stages import Run, begun, decided, logged, measured
+from ratchet_pipelines.stages import Run, begun, decided, given, logged, measured
 
 NAME = "evaluate-and-gate"
-
-
-def _given(uri: Any, kind: Any, name: str) -> Any:
-    """The artifact at a place that the user names."""
-    return dsl.importer(artifact_uri=uri, artifact_class=kind, reimport=False).set_display_name(name).output
 
 
 def _decided_and_logged(run: Run, candidate: Any, profile: Any, **references: Any) -> None:
@@ -39,6 +34,8 @@ def evaluate_and_gate(
     evaluate_attempts: int = 32,
     evaluate_temperature: float = 1.0,
     sample_max_new_tokens: int = 512,
+    sample_backend: str = "vllm",
+    sample_prompt: str = "plain",
     sample_gpus: str = "1",
     sample_cpu: str = "8",
     sample_memory: str = "64Gi",
@@ -69,6 +66,8 @@ def evaluate_and_gate(
         evaluate_attempts: Attempts an evaluation problem.
         evaluate_temperature: Temperature of the evaluation's attempts.
         sample_max_new_tokens: Longest answer, in tokens.
+        sample_backend: vllm, or transformers where there are no accelerators.
+        sample_prompt: plain, or chat for the chat template of the checkpoint.
         sample_gpus: Accelerators of a sampling pod.
         sample_cpu: Processors of a sampling pod.
         sample_memory: Memory of a sampling pod.
@@ -84,12 +83,12 @@ def evaluate_and_gate(
         cluster_signing_secret: Secret with RATCHET_SIGNING_KEY, the key that verdicts are signed with.
     """
     settings = dict(locals())
-    run = begun(_given(data_problems, dsl.Dataset, "problems"), settings, "evaluate-and-gate")
-    base = measured(run, "base", "base", _given(model_base, dsl.Model, "base")).outputs["profile"]
-    candidate = _given(model_candidate, dsl.Model, "candidate")
+    run = begun(given(data_problems, dsl.Dataset, "problems"), settings, "evaluate-and-gate")
+    base = measured(run, "base", "base", given(model_base, dsl.Model, "base")).outputs["profile"]
+    candidate = given(model_candidate, dsl.Model, "candidate")
     profile = measured(run, "candidate", "candidate", candidate, base=base).outputs["profile"]
     with dsl.If(model_champion == model_base, name="nothing-was-promoted-yet"):
         _decided_and_logged(run, candidate, profile, base=base, champion=base)
     with dsl.Else(name="against-a-champion"):
-        champion = measured(run, "champion", "champion", _given(model_champion, dsl.Model, "champion"))
+        champion = measured(run, "champion", "champion", given(model_champion, dsl.Model, "champion"))
         _decided_and_logged(run, candidate, profile, base=base, champion=champion.outputs["profile"])

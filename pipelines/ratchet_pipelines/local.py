@@ -155,6 +155,7 @@ def _arguments(config: RunConfig, policy: str, folder: RunFolder, problems: Path
         "sample_temperature": config.sample.temperature,
         "sample_top_p": config.sample.top_p,
         "sample_max_new_tokens": config.sample.max_new_tokens,
+        "sample_backend": "transformers",
         "select_per_problem": config.sample.keep_per_problem,
         "evaluate_attempts": config.evaluate.attempts,
         "evaluate_temperature": config.evaluate.temperature,

@@ -19,7 +19,7 @@ DAY_S = 24 * 3600
 TIME_LIMIT_S: Mapping[Work, int] = {"train": 3 * DAY_S, "sample": DAY_S, "grade": DAY_S, "small": DAY_S // 4}
 MLFLOW_KEYS = ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN")
 S3_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL")
-SIGNING_KEYS = ("RATCHET_SIGNING_KEY",)
+SIGNING_KEYS = ("RATCHET_SIGNING_KEY", "RATCHET_VERIFY_KEY")
 
 
 def placed(task: Any, work: Work, settings: Mapping[str, Any]) -> Any:

@@ -12,7 +12,7 @@ from kfp import dsl
 
 from ratchet.select.component import select_solutions
 from ratchet_pipelines.placement import placed
-from ratchet_pipelines.stages import Run, begun, decided, logged, measured, own_answers, trained
+from ratchet_pipelines.stages import Run, begun, decided, given, logged, measured, own_answers, trained
 
 NAME = "self-improvement"
 
@@ -53,6 +53,8 @@ def self_improvement(rounds: int) -> Callable[..., Any]:
         sample_temperature: float = 1.0,
         sample_top_p: float = 1.0,
         sample_max_new_tokens: int = 512,
+        sample_backend: str = "vllm",
+        sample_prompt: str = "plain",
         select_per_problem: int = 4,
         evaluate_attempts: int = 32,
         evaluate_temperature: float = 1.0,
@@ -95,6 +97,8 @@ def self_improvement(rounds: int) -> Callable[..., Any]:
             sample_temperature: Temperature of the attempts that are learned from.
             sample_top_p: Nucleus of the attempts that are learned from, 1 for the whole distribution.
             sample_max_new_tokens: Longest answer, in tokens.
+            sample_backend: vllm, or transformers where there are no accelerators.
+            sample_prompt: plain, or chat for the chat template of the checkpoint.
             select_per_problem: Most correct answers kept of one problem.
             evaluate_attempts: Attempts an evaluation problem.
             evaluate_temperature: Temperature of the evaluation's attempts.
@@ -116,11 +120,9 @@ def self_improvement(rounds: int) -> Callable[..., Any]:
             cluster_signing_secret: Secret with RATCHET_SIGNING_KEY, the key that verdicts are signed with.
         """
         settings = dict(locals())
-        base = dsl.importer(artifact_uri=model_base, artifact_class=dsl.Model, reimport=False)
-        base.set_display_name("base model")
-        data = dsl.importer(artifact_uri=data_problems, artifact_class=dsl.Dataset, reimport=False)
-        data.set_display_name("problems")
-        _first_round(begun(data.output, settings, "round-1"), rounds, base.output)
+        base = given(model_base, dsl.Model, "base model")
+        data = given(data_problems, dsl.Dataset, "problems")
+        _first_round(begun(data, settings, "round-1"), rounds, base)
 
     built: Callable[..., Any] = pipeline
     return built

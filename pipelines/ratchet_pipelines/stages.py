@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from kfp import dsl
+
 from ratchet.evaluate.component import evaluate
 from ratchet.gate.component import gate
 from ratchet.grade.component import grade
@@ -25,6 +27,11 @@ class Run:
     def place(self, stage: str, step: str) -> dict[str, Any]:
         """Where a step keeps its result in the run's workspace."""
         return {"workspace": self.settings["run_workspace"], "step": f"{stage}/{step}"}
+
+
+def given(uri: Any, kind: Any, name: str) -> Any:
+    """The artifact at a place that the user names."""
+    return dsl.importer(artifact_uri=uri, artifact_class=kind, reimport=False).set_display_name(name).output
 
 
 def begun(data: Any, settings: Mapping[str, Any], stage: str) -> Run:
@@ -50,6 +57,8 @@ def own_answers(run: Run, stage: str, checkpoint: Any, after: Any) -> Any:
             max_new_tokens=settings["sample_max_new_tokens"],
             seed=settings["run_seed"],
             limit=settings["sample_problems"],
+            backend=settings["sample_backend"],
+            prompt=settings["sample_prompt"],
             **run.place(stage, "sample"),
         ),
     ).after(after)
@@ -96,6 +105,8 @@ def measured(run: Run, stage: str, name: str, checkpoint: Any, **beside: Any) ->
             max_new_tokens=settings["sample_max_new_tokens"],
             seed=settings["run_seed"],
             limit=0,
+            backend=settings["sample_backend"],
+            prompt=settings["sample_prompt"],
             **run.place(stage, "evaluation-sample"),
         ),
     )

@@ -104,6 +104,8 @@ class Walk:
         for name, one in defaults.items():
             if "defaultValue" in one:
                 taken.parameters.setdefault(name, one["defaultValue"])
+            if one.get("parameterType") == "NUMBER_INTEGER":  # the YAML has 32.0, which Kubeflow hands on as 32
+                taken.parameters[name] = int(taken.parameters[name])
         if "dag" in component:
             inner = self._dag(component["dag"], taken, path)
             self.done.append(path)

@@ -6,6 +6,7 @@ What kills a pod, a node without accelerators, an image that is not there: each 
 import contextlib
 import os
 import socket
+import tempfile
 import threading
 import time
 import uuid
@@ -38,6 +39,7 @@ TINY = {
     "first_learning_rate": 3e-3,
     "sample_problems": 40,
     "sample_max_new_tokens": 40,
+    "sample_backend": "transformers",
     "train_batch_size": 16,
     "train_max_length": 128,
     "evaluate_attempts": 16,
@@ -77,11 +79,13 @@ def bucket(s3: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def mlflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def mlflow() -> Iterator[str]:
     """The URL at which pods reach an MLflow on PostgreSQL and S3."""
     os.environ["MLFLOW_SERVER_ALLOWED_HOSTS"] = "*"
-    with running(tmp_path_factory.mktemp("servers")) as servers, _reached_at(_node(), servers.mlflow.port) as port:
-        yield f"http://{_node()}:{port}"
+    with tempfile.TemporaryDirectory(prefix="ratchet-servers-") as name:
+        Path(name).chmod(0o711)  # PostgreSQL runs as somebody else
+        with running(Path(name)) as servers, _reached_at(_node(), servers.mlflow.port) as port:
+            yield f"http://{_node()}:{port}"
 
 
 def _node() -> str:
@@ -186,7 +190,7 @@ def test_self_improvement_runs_to_its_verdict_through_a_pod_that_is_killed_at_wo
 
 
 def _kill_once(kubeflow: Kubeflow, step: str, killed: list[str]) -> None:
-    """Delete the pod of the step, once, while its container is at work."""
+    """Evict the pod of the step, once, while its container is at work, as a node is drained."""
 
     def watch(name: str, job: str) -> None:
         if name == step and not killed:
@@ -206,7 +210,7 @@ def _kill_once(kubeflow: Kubeflow, step: str, killed: list[str]) -> None:
         time.sleep(3)
         pod = at_work()
         if pod is not None:
-            core.delete_namespaced_pod(pod, namespace, grace_period_seconds=0)
+            core.create_namespaced_pod_eviction(pod, namespace, {"metadata": {"name": pod, "namespace": namespace}})
             killed.append(pod)
 
     kubeflow.watch = watch

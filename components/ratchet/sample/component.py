@@ -36,9 +36,10 @@ def sample(
 
     from ratchet import sample as room
     from ratchet.shards import read_shard
-    from ratchet.steps import placed
+    from ratchet.steps import located, placed
 
     sampling = room.Sampling(attempts, temperature, top_p, max_new_tokens, seed, prompt, tuple(stop), backend)  # type: ignore[arg-type]
     with placed(workspace, step, samples.path) as out:
         where = (limit or None, read_shard(shard), room.endpoint_at(backend, base_url, model))
-        room.sample(Path(problems.path, "problems.parquet"), Path(checkpoint.path), out, sampling, splits, *where)  # type: ignore[arg-type]
+        file, weights = Path(problems.path, "problems.parquet"), located(checkpoint.path)
+        room.sample(file, weights, out, sampling, splits, *where)  # type: ignore[arg-type]
