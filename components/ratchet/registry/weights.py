@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from ratchet.checkpoints import load_model, load_tokenizer
 from ratchet.errors import InputError
 from ratchet.identity import checkpoint_digest
 from ratchet.jsonl import first_line
@@ -96,10 +97,8 @@ class Generator:
     """
 
     def __init__(self, checkpoint: Path) -> None:
-        from transformers import AutoModelForCausalLM, AutoTokenizer
-
-        self.tokenizer: Any = AutoTokenizer.from_pretrained(checkpoint)
-        self.model: Any = AutoModelForCausalLM.from_pretrained(checkpoint)
+        self.tokenizer: Any = load_tokenizer(checkpoint)
+        self.model: Any = load_model(checkpoint)
 
     def predict(self, model_input: Any, params: dict[str, Any] | None = None) -> list[str]:
         """The continuations."""
