@@ -54,6 +54,7 @@ def test_the_schedules_job_makes_the_recurring_run_what_the_values_say(
         "data_problems": "s3://ratchet/problems.parquet",
         "model_base": "s3://ratchet/m0",
         "run_workspace": "/workspace/weekly",
+        "mlflow_model": "solver",
         "run_seed": 20240101,
         "train_epochs": 2,
         "train_learning_rate": 1e-5,

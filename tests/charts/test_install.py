@@ -125,7 +125,12 @@ def values(cluster: Cluster, image: Callable[[str], str], kubeflow: Kubeflow, tm
             "name": "weekly",
             "cron": "0 0 3 * * 0",
             "policy": "version: 1\n",
-            "parameters": {"data_problems": "s3://d/p", "model_base": "s3://d/m", "run_workspace": "/workspace/r"},
+            "parameters": {
+                "data_problems": "s3://d/p",
+                "model_base": "s3://d/m",
+                "run_workspace": "/workspace/r",
+                "mlflow_model": "solver",
+            },
         },
         "reconcile": {
             "enabled": True,

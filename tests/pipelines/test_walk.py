@@ -24,7 +24,8 @@ def _walked(name: str, verdicts: list[str], **given: Any) -> tuple[list[Step], W
 
     def run(step: Step) -> dict[str, Any]:
         steps.append(step)
-        return {"Output": next(answers)} if step.name.startswith("gate") else {"Output": ""}
+        decides = step.name.startswith(("gate", "champion"))
+        return {"Output": next(answers)} if decides else {"Output": ""}
 
     walk = Walk(*load(COMPILED / f"{name}.yaml"), "s3://bucket/root", "job-1", run)
     walk.pipeline({**GIVEN, **given})
@@ -70,6 +71,25 @@ def test_a_checkpoint_from_anywhere_is_gated_against_a_champion_unless_that_is_t
     assert _count(steps, "sample") == 2
     (gate,) = [step for step in steps if step.name.startswith("gate")]
     assert gate.inputs["champion"] == gate.inputs["base"]
+
+
+def test_a_scheduled_round_starts_from_the_champion_and_is_gated_against_it() -> None:
+    model = {"mlflow_model": "solver"}
+    steps, _ = _walked("scheduled_retraining", ["champion", "PROMOTE"], **model)
+    at = {step.name.rstrip("-0123456789"): step for step in steps}
+    assert _count(steps, "train") == 1
+    fetched = at["champion"].outputs
+    assert at["train"].inputs["checkpoint"]["uri"] == fetched["checkpoint_out"]["uri"]
+    references = {side: at["gate"].inputs[side]["uri"] for side in ("base", "champion", "history")}
+    assert references == {side: fetched[f"{side}_out"]["uri"] for side in references}
+    assert at["promote"].inputs["checkpoint"]["uri"] == at["train"].outputs["trained"]["uri"]
+    assert [step.name.rstrip("-0123456789") for step in steps[-2:]] == ["log", "promote"]
+    # without a champion the base is trained on the reference solutions, and the gate has nothing to compare with
+    steps, _ = _walked("scheduled_retraining", ["none", "PROMOTE"], **model)
+    at = {step.name.rstrip("-0123456789"): step for step in steps}
+    assert at["train"].inputs["checkpoint"]["uri"] == GIVEN["model_base"]
+    assert set(at["gate"].inputs) == {"candidate"}
+    assert "promote" in at
 
 
 def test_pods_get_what_the_parameters_of_the_run_say_in_every_round() -> None:
