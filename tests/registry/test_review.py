@@ -146,3 +146,13 @@ def test_the_stored_review_is_json_that_names_who_when_and_why(room: Any) -> Non
     stored = json.loads(text)
     assert (stored["by"], stored["decision"], stored["reason"]) == ("ada", "reject", "worse")
     assert stored["created"].startswith("20") and stored["signature"].startswith("ed25519:")
+
+
+def test_a_policy_that_wants_a_review_promotes_nothing_without_one(room: Any) -> None:
+    room.policy.write_text(room.policy.read_text() + "review: {four_eyes: true}\n")
+    outcome = room.promote("m1")
+    assert (outcome.result, outcome.reasons) == ("error", ("the policy wants a review",))
+    assert "--review" in outcome.next
+    assert room.aliases == {}
+    with_one = room.promote("m1", review=RULE)  # which asks for no four eyes itself
+    assert with_one.reasons == ("four eyes are asked for and the run does not say who started it",)

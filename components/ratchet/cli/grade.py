@@ -17,7 +17,9 @@ MOST_REASONS = 10  # lines of text; all of them are in grades.parquet and in --f
 @out
 @click.option("--workers", type=click.IntRange(min=1), help="Processes for math and code.  [default: one a core]")
 @click.option("--tolerance", type=float, default=0.0, show_default=True, help="Relative error of a numeric answer.")
-@click.option("--confidence", type=click.Choice(["agreement"]), help="Write each attempt's confidence, and its source.")
+@click.option(
+    "--confidence", type=click.Choice(["agreement", "logprob"]), help="Write each attempt's confidence, and its source."
+)
 @click.option(
     "--isolation", type=click.Choice(["namespaces", "landlock", "process"]), help="Least isolation to run programs at."
 )

@@ -141,6 +141,13 @@ class Override(Strict, strict=True):
     """The last day on which it holds (UTC). Afterwards the policy is refused until the override is removed."""
 
 
+class Review(Strict, strict=True):
+    """A promotion waits for a person: `ratchet promote` then needs the reviewers, and the approval of one of them."""
+
+    four_eyes: bool = False
+    """Not by whoever started the run."""
+
+
 class Policy(Strict, strict=True):
     """What `policy.yaml` holds."""
 
@@ -155,6 +162,7 @@ class Policy(Strict, strict=True):
     lineage: Lineage | None = None
     concepts: Concepts | None = None
     override: Override | None = None
+    review: Review | None = None
 
     @model_validator(mode="after")
     def _axes_can_be_judged(self) -> Self:
@@ -236,10 +244,13 @@ def read_policy(path: Path) -> Policy:
 def policy_digest(policy: Policy) -> str:
     """SHA-256 of the policy as canonical JSON: layout, comments and defaults written out make no difference.
 
-    `min_isolation` is younger than the format: left out where it is null, so that older digests stay what they are.
+    `min_isolation` and `review` are younger than the format: left out where they are null, so that older digests stay
+    what they are.
     """
     plain = policy.model_dump(mode="json")
     if plain["evidence"]["min_isolation"] is None:
         del plain["evidence"]["min_isolation"]
+    if plain["review"] is None:
+        del plain["review"]
     canonical = json.dumps(plain, sort_keys=True, separators=(",", ":"))
     return "sha256:" + hashlib.sha256(canonical.encode()).hexdigest()

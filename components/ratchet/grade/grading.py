@@ -11,6 +11,7 @@ from ratchet.errors import InputError
 from ratchet.grade.agreement import with_agreement
 from ratchet.grade.gold import check_gold
 from ratchet.grade.kinds import Graders, require_graders
+from ratchet.grade.likelihood import with_likelihood
 from ratchet.grade.parts import Problems, TooManyErrors, grade_parts, read_parts
 from ratchet.grade.settings import Grading
 from ratchet.records import Attempt, Grade, Isolation, Problem, Sample
@@ -103,8 +104,8 @@ def _used(drawn: Sequence[Sample], samples: Path, problems: Path, shard: Shard) 
 
 def _write(partial: Path, drawn: Sequence[Sample], problems: Problems, header: Header, settings: Grading) -> None:
     grades = read_parts(partial / PARTS)
-    if settings.confidence == "agreement":
-        grades = with_agreement(grades)
+    if settings.confidence is not None:
+        grades = with_agreement(grades) if settings.confidence == "agreement" else with_likelihood(grades, drawn)
         header = {**header, "confidence": settings.confidence}
     header = {**header, "isolation": weakest_isolation(grades)}
     write_records(partial / GRADES_FILE, grades, Grade, header)

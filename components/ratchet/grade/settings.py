@@ -21,7 +21,7 @@ class Grading:
     """
 
     tolerance: float = 0.0
-    confidence: Literal["agreement"] | None = None
+    confidence: Literal["agreement", "logprob"] | None = None
     isolation: Isolation | None = None
     workers: int | None = None
     max_error_rate: float = 0.01

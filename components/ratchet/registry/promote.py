@@ -68,7 +68,7 @@ def promote(tracking_uri: str, experiment: str, request: Request) -> Outcome:
         version = _version(model, logged, case)
         _put_card(model, version, case, lineage(client, experiment_id, case.checkpoint), logged)
         set_alias(model, CHALLENGER, version.number)
-        decision = _reviewed(model, version, request, case)
+        decision = _reviewed(model, version, case)
         if isinstance(decision, Outcome):
             return decision
         return _claim(model, version, request, case, decision)
@@ -161,13 +161,13 @@ def _tags(case: Case) -> dict[str, str]:
     return tags
 
 
-def _reviewed(model: Registered, version: Version, request: Request, case: Case) -> Decision | Outcome | None:
+def _reviewed(model: Registered, version: Version, case: Case) -> Decision | Outcome | None:
     """The approval, None where none is asked for, or the outcome where there is none."""
-    if request.review is None:
+    if case.review is None:
         return None
     started_by = model.client.get_run(version.run_id).data.tags.get("ratchet.started_by") if version.run_id else None
     reviews = read_reviews(version)
-    decision = decision_on(reviews, request.review, model.name, version, case.verdict_digest, started_by)
+    decision = decision_on(reviews, case.review, model.name, version, case.verdict_digest, started_by)
     set_tag(model, model.name, version.number, "ratchet.review", decision.state)
     if decision.state == "approved":
         return decision

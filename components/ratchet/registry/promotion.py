@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -10,6 +10,7 @@ from typing import Literal
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from ratchet.evaluate.profile import PROFILE_FILE, Profile
+from ratchet.gate.policy import read_policy
 from ratchet.gate.verdict import Verdict
 from ratchet.gate.verify import verify
 from ratchet.registry.backing import override_fault
@@ -48,6 +49,7 @@ class Case:
     verdict_text: bytes
     profile_text: bytes
     policy_text: bytes
+    review: ReviewRule | None = None
 
     @property
     def verdict_digest(self) -> str:
@@ -102,7 +104,13 @@ def checked_case(request: Request, now: datetime | None = None) -> Case | Outcom
         return Outcome("refused", None, (expired,), "gate it without the override, or under a new one")
     if verdict.verdict != "PROMOTE":
         return Outcome(BY_VERDICT[verdict.verdict], None, (f"the verdict is {verdict.verdict}", *verdict.reasons))
-    return Case(verdict, texts[0], texts[1], texts[2])
+    wanted = read_policy(request.policy).review
+    if wanted is not None and request.review is None:
+        return Outcome("error", None, ("the policy wants a review",), "name the file of reviewers with --review")
+    rule = request.review
+    if wanted is not None and rule is not None:
+        rule = replace(rule, four_eyes=rule.four_eyes or wanted.four_eyes)
+    return Case(verdict, texts[0], texts[1], texts[2], rule)
 
 
 def profile_of(content: bytes) -> Profile:
