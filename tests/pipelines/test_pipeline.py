@@ -107,7 +107,7 @@ def test_every_pod_is_unprivileged_has_a_limit_on_all_it_takes_and_survives_its_
         assert {"resourceCpuLimit", "resourceMemoryLimit"} <= set(resources)
         assert ("accelerator" in resources) is (_component(task) in ("train", "sample"))
         assert ("ratchet/locked" in pod["podMetadata"]["labels"]) is (_component(task) == "grade")
-        assert ("secretAsEnv" in pod) is (_component(task) in ("gate", "log"))
+        assert ("secretAsEnv" in pod) is (_component(task) in ("gate", "log", "champion", "promote"))
 
 
 @pytest.mark.parametrize("name", NAMES)

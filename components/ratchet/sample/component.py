@@ -41,5 +41,11 @@ def sample(
     sampling = room.Sampling(attempts, temperature, top_p, max_new_tokens, seed, prompt, tuple(stop), backend)  # type: ignore[arg-type]
     with placed(workspace, step, samples.path) as out:
         where = (limit or None, read_shard(shard), room.endpoint_at(backend, base_url, model))
-        file, weights = Path(problems.path, "problems.parquet"), located(checkpoint.path)
-        room.sample(file, weights, out, sampling, splits, *where)  # type: ignore[arg-type]
+        room.sample(
+            Path(problems.path, "problems.parquet"),
+            located(checkpoint.path),
+            out,
+            sampling,
+            splits,  # type: ignore[arg-type]
+            *where,
+        )
