@@ -5,14 +5,18 @@ from pathlib import Path
 from typing import Any
 
 from ratchet.errors import InputError
+from ratchet.images import REPOSITORY
 from ratchet.storage import atomic_path
 
 NAMES = ("self-improvement", "evaluate-and-gate", "scheduled-retraining")
 ROUNDS = 4
 
 
-def compile_pipeline(name: str, out: Path, rounds: int = ROUNDS) -> Path:
-    """`out`, after the pipeline of that name has been written to it; `rounds` is of self-improvement alone."""
+def compile_pipeline(name: str, out: Path, rounds: int = ROUNDS, registry: str = "") -> Path:
+    """`out`, after the pipeline of that name has been written to it; `rounds` is of self-improvement alone.
+
+    The images of its steps are those of `registry`, where one is given.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from kfp.compiler import Compiler
@@ -20,8 +24,16 @@ def compile_pipeline(name: str, out: Path, rounds: int = ROUNDS) -> Path:
         with atomic_path(out) as temporary:
             written = temporary.with_suffix(".yaml")  # the compiler takes no other ending
             Compiler().compile(_pipeline(name, rounds), str(written))
-            written.replace(temporary)
+            text = written.read_text(encoding="utf-8")
+            written.unlink()
+            temporary.write_text(_from_registry(text, registry), encoding="utf-8")
     return out
+
+
+def _from_registry(text: str, registry: str) -> str:
+    """The compiled pipeline with the registry before the name of every image."""
+    prefix = f"{registry.rstrip('/')}/" if registry else ""
+    return text.replace(f"image: {REPOSITORY}/", f"image: {prefix}{REPOSITORY}/")
 
 
 def _pipeline(name: str, rounds: int) -> Any:

@@ -85,6 +85,15 @@ def test_every_image_carries_the_package_version_and_no_step_installs_anything(n
     assert "pip install" not in yaml.safe_dump(spec)
 
 
+def test_the_images_of_a_registry_are_named_with_it_and_nothing_else_changes(tmp_path: Path) -> None:
+    text = compile_pipeline(
+        "evaluate-and-gate", tmp_path / "p.yaml", registry="registry.example:5000/team/"
+    ).read_text()
+    plain = (COMPILED / "evaluate_and_gate.yaml").read_text()
+    assert text.count("image: registry.example:5000/team/ratchet-mlops/") == plain.count("image: ") > 5
+    assert text.replace("registry.example:5000/team/", "") == plain
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_each_parameter_of_a_pipeline_is_described(name: str) -> None:
     parameters = _golden(name)[0]["root"]["inputDefinitions"]["parameters"]

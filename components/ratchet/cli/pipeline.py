@@ -30,8 +30,9 @@ def pipeline() -> None:
 @pipeline.command(epilog="Example: ratchet pipeline compile self-improvement --rounds 4 --out self_improvement.yaml")
 @click.argument("name", type=click.Choice(NAMES), default="self-improvement")
 @click.option("--rounds", type=click.IntRange(1, 20), default=4, show_default=True, help="Rounds after M_1.")
+@click.option("--registry", default="", help="Image registry that the cluster pulls the steps' images from.")
 @click.option("--out", type=file, required=True, help="Pipeline YAML to write.")
-def compile(name: str, rounds: int, out: Path) -> None:
+def compile(name: str, rounds: int, registry: str, out: Path) -> None:
     """Write a pipeline as YAML for a Kubeflow Pipelines endpoint.
 
     self-improvement trains a model on its own correct answers, round after round; evaluate-and-gate decides about a
@@ -39,7 +40,7 @@ def compile(name: str, rounds: int, out: Path) -> None:
     """
     from ratchet_pipelines.compile import compile_pipeline
 
-    click.echo(compile_pipeline(name, out, rounds))
+    click.echo(compile_pipeline(name, out, rounds, registry))
 
 
 @pipeline.command(
