@@ -94,10 +94,11 @@ def point(folder: Path, artifact: Path) -> None:
 def publish(out: Path, artifact: Path) -> None:
     """Copy a result to `artifact`, as hard links where the file system can."""
     shutil.rmtree(artifact, ignore_errors=True)
-    shutil.copytree(out, artifact, copy_function=_link_or_copy)
+    shutil.copytree(out, artifact, copy_function=link_or_copy)
 
 
-def _link_or_copy(source: str, target: str) -> None:
+def link_or_copy(source: str | Path, target: str | Path) -> None:
+    """The file at `target` too: as a hard link where the file system can."""
     try:
         os.link(source, target)
     except OSError:

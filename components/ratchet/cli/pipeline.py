@@ -36,7 +36,8 @@ def compile(name: str, rounds: int, registry: str, out: Path) -> None:
     """Write a pipeline as YAML for a Kubeflow Pipelines endpoint.
 
     self-improvement trains a model on its own correct answers, round after round; evaluate-and-gate decides about a
-    checkpoint from anywhere. --rounds is of self-improvement alone.
+    checkpoint from anywhere; scheduled-retraining is one round from the registry's champion on. --rounds is of
+    self-improvement alone.
     """
     from ratchet_pipelines.compile import compile_pipeline
 

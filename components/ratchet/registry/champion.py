@@ -9,14 +9,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from ratchet.errors import InputError
 from ratchet.evaluate.profile import ATTEMPTS_FILE, PROFILE_FILE, read_profile
 from ratchet.gate.keys import VERIFY_VARIABLE, public_keys, signing_key
-from ratchet.identity import checkpoint_digest
 from ratchet.registry.ledger import LedgerEntry, Line, succession
 from ratchet.registry.registered import Registered, read_evidence, read_files, repository, require_name
 from ratchet.registry.standing import read_standing
 from ratchet.registry.store import connected
-from ratchet.registry.weights import MODEL_FOLDER, located
+from ratchet.registry.weights import MODEL_FOLDER, POINTER_FILE, located
 from ratchet.steps import point, publish
-from ratchet.storage import file_digest
+from ratchet.storage import file_digest, read_json
 
 CHECKPOINT, PROFILES = "checkpoint", "profiles"
 
@@ -109,8 +108,9 @@ def _weights(model: Registered, entry: LedgerEntry, out: Path) -> Path:
     assert entry.source is not None, "an entry that made a champion"
     scratch = out.with_name(out.name + ".download")
     scratch.mkdir(parents=True, exist_ok=True)
-    found = located(Path(repository(model, entry.source).download_artifacts(MODEL_FOLDER, str(scratch))))
-    if checkpoint_digest(found) != entry.checkpoint:
+    folder = Path(repository(model, entry.source).download_artifacts(MODEL_FOLDER, str(scratch)))
+    found = located(folder)  # which takes the digest of the weights and compares it with the one beside them
+    if read_json(folder / POINTER_FILE)["digest"] != entry.checkpoint:
         raise InputError("other weights", where=found, expected=f"checkpoint {entry.checkpoint}, as it was promoted")
     if scratch in found.parents:
         publish(found, out)

@@ -1,4 +1,4 @@
-"""The KFP components of `log` and `promote`."""
+"""The KFP components of the registry: `log`, `champion` and `promote`."""
 
 from kfp import dsl
 

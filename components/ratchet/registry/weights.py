@@ -4,8 +4,6 @@ MLflow's own `transformers` flavour copies a local checkpoint only through code 
 so the flavour here is `python_function` with a loader of Ratchet's: the files stay as they are, as their digest does.
 """
 
-import os
-import shutil
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -15,6 +13,7 @@ from ratchet.errors import InputError
 from ratchet.identity import checkpoint_digest
 from ratchet.jsonl import first_line
 from ratchet.registry.registered import Registered, repository
+from ratchet.steps import link_or_copy
 from ratchet.storage import read_json, write_json
 
 if TYPE_CHECKING:
@@ -44,20 +43,13 @@ def _write(folder: Path, model_id: str, checkpoint: Path, digest: str, weights: 
     write_json(folder / MODEL_FOLDER / POINTER_FILE, {"digest": digest, "location": location})
     if weights == "upload":
         for path in sorted(path for path in checkpoint.iterdir() if path.is_file()):
-            _link_or_copy(path, folder / MODEL_FOLDER / path.name)
+            link_or_copy(path, folder / MODEL_FOLDER / path.name)
     text = Schema([ColSpec("string")])
     params = ParamSchema([ParamSpec("max_new_tokens", "integer", MOST_TOKENS)])
     signature = ModelSignature(inputs=text, outputs=text, params=params)
     model = Model(model_id=model_id, signature=signature, metadata={"ratchet.digest": digest})
     pyfunc.add_to_model(model, loader_module=LOADER, data=MODEL_FOLDER)
     model.save(str(folder / "MLmodel"))
-
-
-def _link_or_copy(source: Path, target: Path) -> None:
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copyfile(source, target)
 
 
 def stored_weights_fault(model: Registered, source: str, digest: str) -> str | None:
