@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from ratchet.cli import invoke
 from ratchet.errors import InputError
-from ratchet.gate.keys import key_id, new_key, public_keys, public_pem, signing_key
+from ratchet.gate.keys import key_id, new_key, public_keys, public_pem, signing_key, verifying_keys
 from ratchet.gate.signing import sign, signature_fault, signed_bytes
 from ratchet.gate.verdict import Reference, Verdict
 
@@ -290,6 +290,14 @@ def test_public_keys_come_from_files_or_the_environment(tmp_path: Path, monkeypa
     raw = key_file(tmp_path / "raw", f"{b64(other.public_bytes_raw())}\n{b64(mine.public_bytes_raw())}\n", 0o644)
     assert public_keys([both]) == public_keys([raw]) == (other, mine)
     assert public_keys([raw, both]) == (other, mine, other, mine)
+
+
+def test_without_public_keys_the_signing_keys_own_half_is_trusted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RATCHET_VERIFY_KEY", raising=False)
+    assert verifying_keys(KEY) == (KEY.public_key(),)
+    assert verifying_keys(None) == ()
+    monkeypatch.setenv("RATCHET_VERIFY_KEY", public_pem(OTHER.public_key()))
+    assert verifying_keys(KEY) == (OTHER.public_key(),)  # named keys alone: its own half is not added to them
 
 
 @pytest.mark.parametrize(

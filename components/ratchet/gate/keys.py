@@ -55,6 +55,11 @@ def public_keys(paths: Sequence[Path] = ()) -> tuple[Ed25519PublicKey, ...]:
     return () if text is None else _publics(text, VERIFY_VARIABLE)
 
 
+def verifying_keys(key: Ed25519PrivateKey | None) -> tuple[Ed25519PublicKey, ...]:
+    """The keys in `RATCHET_VERIFY_KEY`; without that variable the public half of `key`, where there is one."""
+    return public_keys() or (() if key is None else (key.public_key(),))
+
+
 def new_key(path: Path) -> Ed25519PublicKey:
     """The public half of a new key, PEM: the private one is in `path` (mode 0600), the public one in `path`.pub."""
     public = path.with_name(path.name + ".pub")

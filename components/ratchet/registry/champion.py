@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from ratchet.errors import InputError
 from ratchet.evaluate.profile import ATTEMPTS_FILE, PROFILE_FILE, read_profile
-from ratchet.gate.keys import VERIFY_VARIABLE, public_keys, signing_key
+from ratchet.gate.keys import VERIFY_VARIABLE, signing_key, verifying_keys
 from ratchet.registry.ledger import LedgerEntry, Line, succession
 from ratchet.registry.registered import Registered, read_evidence, read_files, repository, require_name
 from ratchet.registry.standing import read_standing
@@ -55,8 +55,7 @@ def hand_on_champion(
     The base is the first champion there was; all artifacts are empty folders where there is none yet. Without public
     keys in the environment the signing key's own public half is trusted.
     """
-    key = signing_key()
-    keys = public_keys() or (() if key is None else (key.public_key(),))
+    keys = verifying_keys(signing_key())
     if not keys:
         raise InputError("no public key", expected=VERIFY_VARIABLE, next="mount the secret of the verdicts' keys")
     for artifact in (checkpoint, base, champion, history):

@@ -4,7 +4,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from ratchet.errors import InputError
-from ratchet.gate.keys import SIGNING_VARIABLE, public_keys, signing_key
+from ratchet.gate.keys import SIGNING_VARIABLE, signing_key, verifying_keys
 from ratchet.gate.step import POLICY_FILE, VERDICT_FILE
 from ratchet.gate.verdict import read_verdict
 from ratchet.registry.promote import promote
@@ -41,7 +41,7 @@ def promote_step(
         checkpoint=checkpoint,
         policy=verdict / POLICY_FILE,
         key=key,
-        keys=public_keys() or (key.public_key(),),
+        keys=verifying_keys(key),
         review=_rule(reviewers, four_eyes),
         by="the pipeline",
     )
