@@ -15,5 +15,6 @@ EXTRAS = {
 }
 # The words "python" in the names keep kfp.local from warning that a subprocess may not stand in for the image.
 IMAGES = {name: f"{REPOSITORY}/ratchet-python-{name}:{__version__}" for name in EXTRAS}
+COMPILES = ("sample",)  # the images whose step compiles at run time, and that have a C compiler for it
 USER = 65532  # the numeric user and group of all images
 SCRATCH = "/tmp"  # the one folder that they write to, an emptyDir in a pod
