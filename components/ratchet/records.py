@@ -79,8 +79,33 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True)
+class Served:
+    """Whose weights drew a set of attempts, as far as the sampler saw it.
+
+    `weights` is the digest of the checkpoint that was to answer. `logprobs` is the fingerprint: the log-probabilities
+    that the model which did answer gives the tokens of fixed texts; `tokens` is the digest of those tokens, `precision`
+    that of its arithmetic (None: a server does not say). `distance` is how far a token this is from what the
+    checkpoint's own weights give, `at_most` what one model may differ by; both are None where the model was loaded from
+    the checkpoint's files themselves and nothing else was there to compare with.
+    """
+
+    backend: str
+    weights: str
+    tokens: str
+    logprobs: tuple[float, ...]
+    precision: str | None = None
+    distance: float | None = None
+    at_most: float | None = None
+
+    __pydantic_config__ = {"extra": "forbid"}  # noqa: RUF012  pydantic's ConfigDict, without its import
+
+
+@dataclass(frozen=True, slots=True)
 class Example:
-    """One text to learn from: a prompt and the completion wanted."""
+    """One text to learn from: what is asked and the completion wanted.
+
+    The file's header says by which kind of prompt (`ratchet.prompts`) it is asked; `plain` where it says nothing.
+    """
 
     problem_id: str
     suite: str

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ratchet.checkpoints import save_checkpoint
-from ratchet.prompts import plain_prompt
+from ratchet.prompts import asked_text
 from ratchet.records import Problem
 from ratchet.steps import run_step
 from ratchet.storage import file_digest, read_records
@@ -21,7 +21,7 @@ def make_model(problems: Path, out: Path, seed: int) -> Path:
 
     def work(partial: Path) -> None:
         train = [problem for problem in read_records(problems, Problem) if problem.split == "train"]
-        tokenizer = _tokenizer([text for p in train for text in (plain_prompt(p), p.solution or "")])
+        tokenizer = _tokenizer([text for p in train for text in (asked_text(p, "plain"), p.solution or "")])
         save_checkpoint(_untrained(len(tokenizer), seed), tokenizer, partial)
 
     return run_step(out, {"problems": file_digest(problems), "seed": seed}, work)
