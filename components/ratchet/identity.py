@@ -1,9 +1,10 @@
-"""Which checkpoint is it? A digest of the files that decide what a model answers."""
+"""Which checkpoint is it? A digest of the files that decide what a model answers, and how far two fingerprints are."""
 
 import hashlib
 from pathlib import Path
 
 from ratchet.errors import InputError
+from ratchet.records import Served
 from ratchet.storage import file_digest
 
 TOKENIZER_FILES = (
@@ -19,6 +20,10 @@ TOKENIZER_FILES = (
     "chat_template.json",
 )
 CONFIG_FILES = ("config.json", "generation_config.json")  # other settings over the same weights answer otherwise
+
+# Mean difference of a token's log-probability that is still the same model (docs/sample.md has the measurements):
+SAME_PRECISION = 0.002  # both in float32
+OTHER_PRECISION = 0.06  # in bfloat16, or in a precision that a server does not say
 
 FileState = tuple[tuple[str, int, int], ...]
 
@@ -58,3 +63,15 @@ def require_checkpoint(folder: Path) -> list[Path]:
     if not (folder / "config.json").is_file():
         raise InputError("no config.json", where=folder, expected="a Hugging Face checkpoint folder")
     return weights
+
+
+def tolerance(one: str | None, other: str | None) -> float:
+    """By how much a token the fingerprints of one model may differ, given the precisions of the two arithmetics."""
+    return SAME_PRECISION if one == other == "float32" else OTHER_PRECISION
+
+
+def fingerprint_distance(one: Served, other: Served) -> float | None:
+    """The mean absolute difference of the tokens' log-probabilities; None where they are not of the same tokens."""
+    if one.tokens != other.tokens or len(one.logprobs) != len(other.logprobs) or not one.logprobs:
+        return None
+    return sum(abs(a - b) for a, b in zip(one.logprobs, other.logprobs, strict=True)) / len(one.logprobs)

@@ -8,8 +8,8 @@ import pytest
 
 from ratchet.errors import InputError
 from ratchet.evaluate.attempts import AttemptsHeader, gather, read_light
-from ratchet.records import Attempt
-from ratchet.storage import read_with_header, write_records
+from ratchet.records import Attempt, Served
+from ratchet.storage import as_record, read_with_header, write_records
 
 
 def write_lines(path: Path, *values: Any) -> Path:
@@ -21,7 +21,7 @@ def gathered(*paths: Path) -> tuple[list[Attempt], AttemptsHeader]:
     out = paths[0].parent / "gathered.parquet"
     header = gather(paths, out)
     attempts, stated = read_with_header(out, Attempt)
-    assert AttemptsHeader(**stated) == header
+    assert as_record(stated, AttemptsHeader, out, "a header") == header
     return attempts, header
 
 
@@ -77,6 +77,52 @@ def test_of_several_files_the_weakest_isolation_is_that_of_all(
     ]
     assert gathered(*paths)[1].isolation == weakest
     assert gathered(*reversed(paths))[1].isolation == weakest
+
+
+SERVED = {"backend": "vllm", "weights": "sha256:1", "tokens": "sha256:t", "logprobs": [-1.0, -2.0]}
+COMPARED = {**SERVED, "precision": "bfloat16", "distance": 0.01, "at_most": 0.06}
+
+
+def served_by(tmp_path: Path, *served: dict[str, Any] | None) -> list[Path]:
+    return [
+        write_lines(tmp_path / f"{n}.jsonl", {"header": {"served": one}}, {"problem_id": str(n), "correct": True})
+        for n, one in enumerate(served)
+    ]
+
+
+def test_who_drew_the_attempts_is_carried_and_of_several_files_the_least_sure(tmp_path: Path) -> None:
+    sure, unsure = COMPARED, {**COMPARED, "distance": 0.03}
+    assert gathered(*served_by(tmp_path, sure))[1].served == Served(**{**sure, "logprobs": (-1.0, -2.0)})
+    for files in ((sure, unsure), (unsure, sure)):
+        found = gathered(*served_by(tmp_path, *files))[1].served
+        assert found is not None
+        assert found.distance == 0.03
+    loaded = gathered(*served_by(tmp_path, sure, SERVED))[1].served
+    assert loaded is not None
+    assert loaded.distance is None  # compared with nothing: less sure than any distance
+    assert gathered(*served_by(tmp_path, sure, None))[1].served is None
+
+
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [
+        ({"weights": "sha256:2"}, "served.weights = sha256:2; expected sha256:1 as in"),
+        ({"backend": "openai"}, "served.backend = openai; expected vllm as in"),
+        # |-1.2 + 1.0| and |-2.0 + 2.0| are 0.1 a token, more than two precisions of one model differ by
+        ({"logprobs": [-1.2, -2.0]}, "a fingerprint with log-probabilities 0.1 a token away"),
+        ({"logprobs": [-1.0]}, "a fingerprint with other tokens"),
+    ],
+)
+def test_files_that_two_models_drew_are_refused(other: dict[str, Any], said: str, tmp_path: Path) -> None:
+    assert f"1.jsonl: {said}" in refusal(*served_by(tmp_path, COMPARED, {**COMPARED, **other}))
+    assert f"2.jsonl: {said}" in refusal(*served_by(tmp_path, COMPARED, None, {**COMPARED, **other}))
+
+
+def test_shards_whose_fingerprints_are_a_little_apart_are_of_one_model(tmp_path: Path) -> None:
+    near = {**COMPARED, "logprobs": [-1.1, -2.0]}  # 0.05 a token
+    assert gathered(*served_by(tmp_path, COMPARED, near))[1].served is not None
+    exact = {"precision": "float32", "at_most": 0.002}
+    assert "at most 0.002 a token away" in refusal(*served_by(tmp_path, COMPARED | exact, near | exact))
 
 
 def test_an_isolation_that_there_is_not_is_refused(tmp_path: Path) -> None:

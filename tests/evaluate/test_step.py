@@ -10,7 +10,7 @@ from ratchet.records import Attempt
 from ratchet.storage import write_records
 
 
-def attempts_of(folder: Path, right: int) -> str:
+def attempts_of(folder: Path, right: int) -> Path:
     folder.mkdir()
     rows = [
         Attempt(str(i), "correct" if j < right else "incorrect", attempt=j, text=f"{i} + {j} = {i + j}")
@@ -18,14 +18,14 @@ def attempts_of(folder: Path, right: int) -> str:
         for j in range(8)
     ]
     write_records(folder / "attempts.parquet", rows, Attempt, {"checkpoint": f"sha256:{right}"})
-    return str(folder)
+    return folder / "attempts.parquet"
 
 
 def test_three_rounds_are_handed_on_in_their_order(tmp_path: Path) -> None:
     history, base, numbers = None, None, {}
     for number, right in enumerate((3, 6, 4)):
         attempts = attempts_of(tmp_path / f"graded-{number}", right)
-        out = evaluate_step(attempts, f"M_{number + 1}", base, history, tmp_path / f"profile-{number}")
+        out = evaluate_step([attempts], f"M_{number + 1}", base, history, tmp_path / f"profile-{number}")
         after, page, summary = (str(tmp_path / f"{name}-{number}") for name in ("history", "page", "summary"))
         numbers = hand_on(out, history, after, page, summary)
         assert f"M\\_{number + 1}" in Path(summary).read_text()

@@ -46,7 +46,10 @@ def write_profile(folder: Path, rows: Sequence[Attempt], checkpoint: str | None 
     """A profile folder that holds `rows`; `changed` overrides what `profile.json` states."""
     sampling = changed.pop("sampling", SAMPLING)
     isolation = changed.pop("isolation", "none")
+    served = changed.pop("served", None)
     header = {"checkpoint": checkpoint, "sampling": sampling, "isolation": isolation}
+    if served is not None:  # else as files were written before they said so
+        header["served"] = asdict(served)
     write_table(folder / ATTEMPTS_FILE, table_of(rows, Attempt), header)
     stated = {
         "name": folder.name,
@@ -57,6 +60,7 @@ def write_profile(folder: Path, rows: Sequence[Attempt], checkpoint: str | None 
         "attempts_digest": file_digest(folder / ATTEMPTS_FILE),
         "confidence_level": 0.95,
         "isolation": isolation,
+        "served": served,
     }
     write_json(folder / PROFILE_FILE, asdict(Profile(**{**stated, **changed})))
     return folder

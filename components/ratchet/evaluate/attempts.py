@@ -17,8 +17,9 @@ from ratchet.errors import InputError
 from ratchet.evaluate.columns import parquet_attempts
 from ratchet.evaluate.ledger import Clash, Ledger
 from ratchet.evaluate.lines import AttemptLine, jsonl_attempts, jsonl_header, line_of
+from ratchet.evaluate.serving import least_sure, require_one_model
 from ratchet.jsonl import first_line
-from ratchet.records import Attempt, Isolation
+from ratchet.records import Attempt, Isolation, Served
 from ratchet.storage import as_record, file_digest, header_metadata, is_parquet, read_table
 
 if TYPE_CHECKING:
@@ -27,9 +28,9 @@ if TYPE_CHECKING:
 __all__ = ["AttemptLine", "AttemptsHeader", "gather", "read_light", "weakest"]
 
 HEADER_EXPECTED = (
-    "a header of 'checkpoint' (text), 'sampling' (a mapping), 'confidence' (text) and 'isolation' ("
+    "a header of 'checkpoint' (text), 'sampling' (a mapping), 'confidence' (text), 'isolation' ("
     + ", ".join(get_args(Isolation))
-    + ")"
+    + ") and 'served' (what `ratchet sample` writes there)"
 )
 ENCODED = ("suite", "problem_id", "outcome", "group", "cluster")  # texts that come back row after row
 
@@ -40,13 +41,15 @@ class AttemptsHeader:
 
     `confidence` names one source for all attempts: agreement of the attempts, sequence probability, the model's own
     words and so on. Confidences of different sources must not be mixed in one calibration. `isolation` is the weakest
-    level at which any program of these attempts was run, `none` where there was none to run.
+    level at which any program of these attempts was run, `none` where there was none to run. `served` says whose
+    weights drew them.
     """
 
     checkpoint: str | None = None
     sampling: dict[str, Any] | None = None
     confidence: str | None = None
     isolation: Isolation | None = None
+    served: Served | None = None
 
     __pydantic_config__ = ConfigDict(extra="forbid")
 
@@ -54,13 +57,17 @@ class AttemptsHeader:
 def gather(paths: Sequence[Path], out: Path) -> AttemptsHeader:
     """The header that the files agree on, after all their attempts were written to the Parquet file `out`.
 
-    Its isolation is the weakest of the files'. Attempts stay in the order of the files. Those without a number are
-    numbered by their order of appearance within their problem. Where something is refused, `out` is not written.
+    Its isolation is the weakest of the files', `served` that of the file whose model is least sure. Attempts stay in
+    the order of the files. Those without a number are numbered by their order of appearance within their problem. Where
+    something is refused, `out` is not written.
     """
     _refuse_repeated_files(paths)
     headers = [_header(path) for path in paths]
     _require_one_header(paths, headers)
-    header = replace(headers[0], isolation=weakest([header.isolation for header in headers]))
+    served = [header.served for header in headers]
+    require_one_model(paths, served)
+    weakest_level = weakest([header.isolation for header in headers])
+    header = replace(headers[0], isolation=weakest_level, served=least_sure(served))
     ledger = Ledger()
     starts: list[int] = []
     with written_in_batches(out, Attempt, asdict(header), unlike=("text",)) as writer:
@@ -114,7 +121,7 @@ def _refuse_repeated_files(paths: Sequence[Path]) -> None:
 
 def _require_one_header(paths: Sequence[Path], headers: Sequence[AttemptsHeader]) -> None:
     for path, header in zip(paths, headers, strict=True):
-        same = replace(headers[0], isolation=header.isolation)
+        same = replace(headers[0], isolation=header.isolation, served=header.served)
         differing = (f.name for f in fields(header) if getattr(header, f.name) != getattr(same, f.name))
         for field in differing:
             mixed = "mixed confidence sources can't be judged together"

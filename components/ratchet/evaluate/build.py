@@ -99,6 +99,7 @@ def build_profile(
         confidence_level=LEVEL,
         confidence=header.confidence,
         isolation=header.isolation,
+        served=header.served,
         embedding_model=_digest(beside.embeddings),
         reliability={n: reliability_bins(stated) for n, suite in suites.items() if (stated := suite.confidences)},
         suggestions={metric.suite: found for metric in metrics if (found := _suggestion(metric))},

@@ -8,6 +8,7 @@ from pathlib import Path
 from ratchet.evaluate.known import Missing, by_suite, missing
 from ratchet.evaluate.pictures import Draw, Drawn, Picture, attempts, certainty, groups
 from ratchet.evaluate.profile import Metric, Profile
+from ratchet.evaluate.serving import told
 from ratchet.evaluate.summary import Headline, diversity_of, headlines
 from ratchet.evaluate.training_pictures import improvement, rounds
 from ratchet.metrics.suggestion import THRESHOLD, Suggestion
@@ -73,6 +74,7 @@ def page(profile: Profile) -> str:
         most_pictured=MOST_PICTURED,
         evidence=list(_evidence(profile)),
         sampling=_sampling(profile),
+        served=short(told(profile.served), LONGEST_CELL),
         relatives=[[kind, *_identity(o.name, o.checkpoint, o.profile_digest)] for kind, o in named[:MOST_RELATIVES]],
         more_relatives=max(0, len(named) - MOST_RELATIVES),
         attempts_digest=short(profile.attempts_digest, LONGEST_CELL),

@@ -8,7 +8,7 @@ from pydantic import ConfigDict
 
 from ratchet.metrics.calibration import Bin
 from ratchet.metrics.suggestion import Suggestion
-from ratchet.records import Isolation
+from ratchet.records import Isolation, Served
 from ratchet.storage import as_record, file_digest, read_json, write_json
 
 PROFILE_FILE, ATTEMPTS_FILE, PAGE_FILE = "profile.json", "attempts.parquet", "profile.html"
@@ -72,10 +72,11 @@ class Profile:
 
     `checkpoint`, `sampling` and `confidence` (where the attempts' confidences come from) are None where the attempts
     came without saying: unknown, not empty. So is `isolation`, the weakest level at which any program was run, `none`
-    where there was none to run. `embedding_model` is the digest of the model that diversity by embeddings was computed
-    with, which no other model's numbers can be compared with. `reliability` holds the bins of each suite's reliability
-    diagram and `suggestions` what its coverage of correct answers suggests. `base` is the profile that it was compared
-    with, and `history` the earlier checkpoints, oldest first.
+    where there was none to run, and `served`, whose weights drew the attempts. `embedding_model` is the digest of the
+    model that diversity by embeddings was computed with, which no other model's numbers can be compared with.
+    `reliability` holds the bins of each suite's reliability diagram and `suggestions` what its coverage of correct
+    answers suggests. `base` is the profile that it was compared with, and `history` the earlier checkpoints, oldest
+    first.
     """
 
     name: str
@@ -87,6 +88,7 @@ class Profile:
     confidence_level: float
     confidence: str | None = None
     isolation: Isolation | None = None
+    served: Served | None = None
     embedding_model: str | None = None
     reliability: dict[str, tuple[Bin, ...]] = field(default_factory=dict)
     suggestions: dict[str, Suggestion] = field(default_factory=dict)

@@ -25,6 +25,7 @@ MEANINGS = {  # record -> field -> what it holds
         "confidence_level": "Level of all intervals",
         "confidence": "Where the attempts' confidences come from; null where the attempts don't say",
         "isolation": "Weakest level at which any program was run, none where there was none; null where unknown",
+        "served": "Whose weights drew the attempts; null where the attempts don't say",
         "embedding_model": "Digest of the sentence-embedding model; null where none was used",
         "reliability": "The bins of each suite's reliability diagram, by the suite's name",
         "suggestions": "The method that each suite's coverage of correct answers suggests, by the suite's name",
@@ -44,6 +45,15 @@ MEANINGS = {  # record -> field -> what it holds
         "errors": "Attempts at these problems at which the machinery failed; in no denominator",
         "left_out": _LEFT_OUT,
         "reason": _REASON,
+    },
+    "Served": {
+        "backend": "What drew them: transformers, vllm or openai (a server)",
+        "weights": "Digest of the checkpoint that was to answer",
+        "tokens": "SHA-256 of the tokens of the fixed texts",
+        "logprobs": "The fingerprint: the log-probability of each of those tokens but a text's first",
+        "precision": "Of the arithmetic that the fingerprint was computed in; null where a server doesn't say",
+        "distance": "Mean difference a token from the checkpoint's own fingerprint; null where nothing was compared",
+        "at_most": "The difference that one model may have; null where nothing was compared",
     },
     "SuiteCounts": {
         "problems": "Problems",

@@ -1,19 +1,23 @@
 """The evaluation as a pipeline's step: it hands on the profile, its page, and the history with this round in it."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from ratchet.evaluate.build import Beside, evaluate
-from ratchet.evaluate.profile import ATTEMPTS_FILE, PAGE_FILE, read_profile
+from ratchet.evaluate.profile import PAGE_FILE, read_profile
 from ratchet.evaluate.summary import as_markdown
 from ratchet.evaluate.tracked import tracked_metrics
 from ratchet.steps import publish
 from ratchet.storage import write_text
 
 
-def evaluate_step(attempts: str, name: str, base: str | None, history: str | None, out: Path) -> Path:
-    """The profile folder `out`, looked at beside the base's profile and those in the folder `history`."""
+def evaluate_step(attempts: Sequence[Path], name: str, base: str | None, history: str | None, out: Path) -> Path:
+    """The profile folder `out`, looked at beside the base's profile and those in the folder `history`.
+
+    `attempts` are the files of the grade steps, one a shard.
+    """
     beside = Beside(base=None if base is None else Path(base), history=history_of(history))
-    return evaluate([Path(attempts, ATTEMPTS_FILE)], out, name, beside=beside)
+    return evaluate(attempts, out, name, beside=beside)
 
 
 def history_of(folder: str | None) -> tuple[Path, ...]:

@@ -20,6 +20,7 @@ from ratchet.gate.verdict import (
     Reference,
     Verdict,
 )
+from ratchet.gate.weights import contradictions
 from ratchet.metrics.dynamics import COLLAPSE
 from ratchet.metrics.paired import Change
 
@@ -124,6 +125,7 @@ def _incomparable(case: Case) -> list[str]:
     for other in others:
         reasons += refusals(other, case.policy)
         reasons += mismatches(case.candidate, other, case.policy)
+    reasons += contradictions([case.candidate, *others])
     return list(dict.fromkeys(reasons))
 
 

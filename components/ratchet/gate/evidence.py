@@ -1,8 +1,9 @@
 """The evidence of one side: what its profile folder holds, and every reason to refuse it."""
 
+import json
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -13,6 +14,7 @@ from ratchet.evaluate.profile import ATTEMPTS_FILE, PROFILE_FILE, Profile, Suite
 from ratchet.evaluate.suite import Suite, load_suites
 from ratchet.evaluate.texts import chosen_texts
 from ratchet.gate.policy import Policy
+from ratchet.gate.weights import foreign
 from ratchet.metrics.counts import ProblemCounts
 from ratchet.records import Attempt, Isolation, Outcome
 from ratchet.storage import Header, file_digest
@@ -89,7 +91,8 @@ def _suites(attempts: "pa.Table", path: Path, policy: Policy, half: int | None =
 
 def refusals(evidence: Evidence, policy: Policy) -> list[str]:
     """Why this side can't be judged, each with what to do; empty where it can."""
-    reasons = [*_forged(evidence), *_malformed(evidence), *_too_little(evidence, policy)]
+    integrity = [*_forged(evidence), *foreign(evidence.profile), *_malformed(evidence)]
+    reasons = [*integrity, *_too_little(evidence, policy)]
     return [f"{evidence.name}: {reason}" for reason in reasons]
 
 
@@ -104,6 +107,9 @@ def _forged(evidence: Evidence) -> Iterator[str]:
     for stated in ("checkpoint", "sampling", "confidence", "isolation"):
         if evidence.header.get(stated) != getattr(profile, stated):
             yield f"{PROFILE_FILE} states another {stated} than {ATTEMPTS_FILE}; evaluate it again"
+    served = None if profile.served is None else asdict(profile.served)
+    if evidence.header.get("served") != json.loads(json.dumps(served)):
+        yield f"{PROFILE_FILE} states other weights as the attempts' than {ATTEMPTS_FILE}; evaluate it again"
     yield from _misstated(evidence)
 
 
@@ -149,6 +155,8 @@ def _too_little(evidence: Evidence, policy: Policy) -> Iterator[str]:
         return
     if policy.evidence.known_sampling and evidence.profile.sampling is None:
         yield "its sampling parameters are unknown, which the policy refuses; sample it with `ratchet sample`"
+    if policy.evidence.known_weights and evidence.profile.served is None:
+        yield "it is unknown whose weights drew its attempts, which the policy refuses; sample it with `ratchet sample`"
     yield from _too_weakly_isolated(evidence.profile.isolation, policy.evidence.min_isolation)
     for suite in policy.suites.names:
         if suite not in evidence.suites:

@@ -53,6 +53,8 @@ class EvidenceRule(Strict, strict=True):
     """Both sides were sampled with the same parameters (the seed apart), as far as both are known."""
     known_sampling: bool = False
     """Refuse a side whose sampling parameters are unknown."""
+    known_weights: bool = False
+    """Refuse a side of which it is unknown whose weights drew its attempts."""
     min_isolation: Level | None = None
     """Refuse a side some of whose programs were run at a weaker level of isolation, or at an unknown one."""
 
@@ -244,12 +246,13 @@ def read_policy(path: Path) -> Policy:
 def policy_digest(policy: Policy) -> str:
     """SHA-256 of the policy as canonical JSON: layout, comments and defaults written out make no difference.
 
-    `min_isolation` and `review` are younger than the format: left out where they are null, so that older digests stay
-    what they are.
+    `min_isolation`, `known_weights` and `review` are younger than the format: left out where they ask for nothing, so
+    that older digests stay what they are.
     """
     plain = policy.model_dump(mode="json")
-    if plain["evidence"]["min_isolation"] is None:
-        del plain["evidence"]["min_isolation"]
+    for younger in ("min_isolation", "known_weights"):
+        if not plain["evidence"][younger]:
+            del plain["evidence"][younger]
     if plain["review"] is None:
         del plain["review"]
     canonical = json.dumps(plain, sort_keys=True, separators=(",", ":"))

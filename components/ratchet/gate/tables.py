@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ratchet.evaluate.serving import told
 from ratchet.gate import wording
 from ratchet.gate.axes import RELIABLE
 from ratchet.gate.evidence import Evidence
@@ -101,12 +102,15 @@ def evidence_rows(sides: Sequence[Evidence]) -> list[EvidenceRow]:
 
 
 def identities(sides: Sequence[Evidence]) -> list[list[str]]:
-    """Each profile once: what it is here, its name, and the digests of its checkpoint and of itself."""
+    """Each profile once: what it is here, its name, its checkpoint's digest and its own, whose weights drew it."""
     roles: dict[str, list[str]] = {}
     for side in sides:
         roles.setdefault(side.profile_digest, []).append(side.name)
     first = {side.profile_digest: side.profile for side in reversed(sides)}
-    return [[", ".join(names), first[d].name, first[d].checkpoint or "unknown", d] for d, names in roles.items()]
+    return [
+        [", ".join(names), first[d].name, first[d].checkpoint or "unknown", d, told(first[d].served)]
+        for d, names in roles.items()
+    ]
 
 
 def _tolerated(r: AxisResult, policy: Policy) -> str:

@@ -10,11 +10,12 @@ from typing import Any, Literal
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from ratchet.errors import InputError
-from ratchet.evaluate.profile import ATTEMPTS_FILE, PROFILE_FILE
+from ratchet.evaluate.profile import ATTEMPTS_FILE, PROFILE_FILE, read_profile
 from ratchet.gate.keys import VERIFY_VARIABLE
 from ratchet.gate.policy import policy_digest, read_policy
 from ratchet.gate.signing import signature_fault, signed_bytes, signer_of
 from ratchet.gate.verdict import EXIT_CODES, VERDICT_VERSION, Verdict
+from ratchet.gate.weights import same_weights
 from ratchet.identity import checkpoint_digest
 from ratchet.jsonl import first_line, without_repeats
 from ratchet.storage import as_record, file_digest, read_bytes
@@ -60,13 +61,17 @@ def verify(
     checkpoint: Path | None = None,
     unsigned: bool = False,
     max_age: timedelta | None = None,
+    fingerprint: bool = False,
 ) -> Verification:
     """The checks on the verdict in `path` against the profile folders `sides`, of which `candidate` is needed.
 
     What isn't given (a reference, the policy, the checkpoint) is not checked, and said so. With `unsigned` a verdict
-    without signature passes; one that is there and that a key was given for must hold all the same. An InputError for
-    what can't be read, and where there is neither a key nor `unsigned`.
+    without signature passes; one that is there and that a key was given for must hold all the same. With `fingerprint`
+    the checkpoint is loaded, and the fingerprint of its weights held against that of the model that drew the
+    candidate's attempts. An InputError for what can't be read, and where there is neither a key nor `unsigned`.
     """
+    if fingerprint and checkpoint is None:
+        raise InputError("no checkpoint", expected="the folder whose weights the fingerprint is computed from")
     if CANDIDATE not in sides:
         raise InputError("no candidate", expected="the profile folder that the verdict is on")
     if not keys and not unsigned:
@@ -79,6 +84,9 @@ def verify(
     if verdict is not None:
         checks += [_created(verdict, now, max_age), *_sides(verdict, sides, history)]
         checks += [_policy(verdict, policy), _checkpoint(verdict, sides[CANDIDATE], checkpoint)]
+    if fingerprint and checkpoint is not None:
+        same, said = same_weights(read_profile(sides[CANDIDATE]), checkpoint)
+        checks.append(Check("fingerprint", "ok" if same else "failed", said))
     holds = all(check.result != "failed" for check in checks)
     signed = any(check.name == "signature" and check.result == "ok" for check in checks)
     return Verification(verdict if holds else None, signer_of(document) if signed else None, tuple(checks))

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from ratchet.errors import InputError
@@ -10,7 +11,7 @@ from ratchet.records import Problem, Sample, Split
 from ratchet.sample.asking import questions
 from ratchet.sample.copies import refuse_copies
 from ratchet.sample.engine import Endpoint, Question
-from ratchet.sample.identity import stated_digest
+from ratchet.sample.identity import required_identity, stated_digest
 from ratchet.sample.parts import PARTS, Mirror, Parts, key_of
 from ratchet.sample.session import Stopped, complete, job_for
 from ratchet.sample.settings import Sampling
@@ -35,19 +36,22 @@ def sample(
     """The folder `out` with `samples.parquet`: exactly `sampling.attempts` attempts at each problem of the splits.
 
     `limit` takes the first that many problems, and `shard` its share of those. The same call after a kill completes
-    the attempts that are missing. `mirror` is told of every change on the way. `identity.json` beside the samples says
-    which weights drew them.
+    the attempts that are missing. `mirror` is told of every change on the way. The header of the samples, and
+    `identity.json` beside them, say which weights drew them.
     """
     state = file_state(checkpoint)
-    header: Header = {"checkpoint": stated_digest(checkpoint), "sampling": sampling.describe()}
+    digest = stated_digest(checkpoint)
+    header: Header = {"checkpoint": digest, "sampling": sampling.describe()}
 
     def work(partial: Path) -> None:
         asked = questions(_chosen(problems, splits, limit, shard), checkpoint, sampling)
         if mirror is not None:
             mirror.begun(partial)
         parts = Parts(partial / PARTS, sampling.backend != "openai", mirror)
-        complete(asked, parts, job_for(asked, checkpoint, sampling, endpoint), partial, state)
-        write_records(partial / SAMPLES_FILE, _checked(parts.read(), asked, sampling, out), Sample, header)
+        complete(asked, parts, job_for(asked, checkpoint, sampling, endpoint), partial, digest, state)
+        served = asdict(required_identity(partial).served(sampling.backend))
+        drawn = _checked(parts.read(), asked, sampling, out)
+        write_records(partial / SAMPLES_FILE, drawn, Sample, {**header, "served": served})
         parts.remove()
 
     source = {"problems": file_digest(problems), "splits": list(splits), "limit": limit, "attempts": sampling.attempts}

@@ -2,6 +2,8 @@
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from ratchet.checkpoints import context_length, load_tokenizer
@@ -12,7 +14,7 @@ from ratchet.sample.asking import longest, missing
 from ratchet.sample.backends import BACKENDS
 from ratchet.sample.engine import Endpoint, Engine, Job, Question, TokenIds
 from ratchet.sample.fingerprint import MOST_TOKENS, Fingerprint, fingerprint, fixed_texts
-from ratchet.sample.identity import Identity, recorded_identity, require_same, stated_digest, write_identity
+from ratchet.sample.identity import Identity, recorded_identity, require_same, write_identity
 from ratchet.sample.parts import Parts, key_of
 from ratchet.sample.settings import Sampling
 from ratchet.sample.transformers_engine import transformers_engine
@@ -34,24 +36,23 @@ def job_for(asked: Sequence[Question], checkpoint: Path, sampling: Sampling, end
     return Job(checkpoint, sampling, max(longest(asked, sampling), room), endpoint)
 
 
-def complete(asked: Sequence[Question], parts: Parts, job: Job, folder: Path, state: FileState) -> None:
+def complete(asked: Sequence[Question], parts: Parts, job: Job, folder: Path, digest: str, state: FileState) -> None:
     """Draw the attempts that the parts don't hold, and write the model's identity into the folder.
 
-    `state` is that of the checkpoint's files when its digest was taken: other files are not what was digested.
+    `state` is that of the checkpoint's files when their `digest` was taken: other files are not what was digested.
     """
     done = {key_of(sample) for sample in parts.read()}
     left = missing(asked, done)
     if not left and not parts.unsure() and recorded_identity(folder) is not None:
         return
     try:
-        texts = fixed_texts(load_tokenizer(job.checkpoint), context_length(job.checkpoint))
-        expected = _expected(job, folder, texts)
+        expected = _expected(job, folder, digest)
         with BACKENDS[job.sampling.backend](job) as engine:
             _require_unchanged(job.checkpoint, state)
-            check = _check(engine, texts, expected, parts)
-            write_identity(folder, Identity(stated_digest(job.checkpoint), check()))
+            settle = partial(_settle, engine, expected, parts, folder)
+            settle()
             with tracking("sample", sum(len(q.attempts) for q in asked), "attempts", already=len(done)) as advance:
-                _draw(engine, left, parts, check, advance)
+                _draw(engine, left, parts, settle, advance)
     except InputError as error:
         if parts.read():
             raise Stopped(error) from error
@@ -62,7 +63,7 @@ def _draw(
     engine: Engine,
     left: Sequence[Question],
     parts: Parts,
-    check: Callable[[], Fingerprint],
+    settle: Callable[[], None],
     advance: Callable[..., None],
 ) -> None:
     checked = time.monotonic()
@@ -71,48 +72,55 @@ def _draw(
             parts.add(finished)
             advance(len(finished), sum(sample.tokens for sample in finished))
             if engine.served and (engine.suspect() or time.monotonic() - checked > SECONDS_BETWEEN_CHECKS):
-                check()
+                settle()
                 checked = time.monotonic()
     finally:
         parts.flush()
     if engine.served:
-        check()
+        settle()
 
 
-def _check(
-    engine: Engine, texts: Sequence[TokenIds], expected: Fingerprint | None, parts: Parts
-) -> Callable[[], Fingerprint]:
-    """A function that returns the fingerprint of the engine's model, after it has settled what was drawn since before.
+@dataclass(frozen=True, slots=True)
+class _Expected:
+    """Which model is to answer: the digest of its files, and what it says of the fixed texts.
+
+    `own` is what the checkpoint's own weights say; None where it is they that are loaded, from the files that were
+    digested. `earlier` is what the model of an earlier start of this run said.
+    """
+
+    digest: str
+    texts: tuple[TokenIds, ...]
+    own: Fingerprint | None
+    earlier: Fingerprint | None
+
+
+def _expected(job: Job, folder: Path, digest: str) -> _Expected:
+    """What the checkpoint's weights say is recorded beside them; else, for a server, it is computed from them."""
+    texts = fixed_texts(load_tokenizer(job.checkpoint), context_length(job.checkpoint))
+    recorded, earlier = recorded_identity(job.checkpoint), recorded_identity(folder)
+    own = recorded.fingerprint if recorded is not None else None
+    if own is None and job.sampling.backend == "openai":
+        with transformers_engine(job) as loaded:
+            own = fingerprint(texts, loaded)
+    return _Expected(digest, texts, own, earlier.fingerprint if earlier is not None else None)
+
+
+def _settle(engine: Engine, expected: _Expected, parts: Parts, folder: Path) -> None:
+    """See which model answers, write that down, and settle what was drawn since this was last seen.
 
     The right model now and at the last check drew what is between. Another one leaves open since when it has answered,
     so all that was drawn since the last check is removed.
     """
-
-    def check() -> Fingerprint:
-        found = fingerprint(texts, engine)
-        try:
-            if expected is not None:
-                require_same(found, expected, engine.name)
-        except InputError as error:
-            error.found += f"; {parts.reject()} attempts since the last check removed"
-            raise
-        parts.confirm()
-        return found
-
-    return check
-
-
-def _expected(job: Job, folder: Path, texts: Sequence[TokenIds]) -> Fingerprint | None:
-    """The fingerprint recorded with the checkpoint; else, for a server, that of the weights in the folder.
-
-    For a model in this process else that of an earlier start, or None: it is loaded from the files that are named.
-    """
-    recorded = recorded_identity(job.checkpoint)
-    if recorded is None and job.sampling.backend == "openai":
-        with transformers_engine(job) as own:
-            return fingerprint(texts, own)
-    known = recorded or recorded_identity(folder)
-    return known.fingerprint if known is not None else None
+    found = fingerprint(expected.texts, engine)
+    against = expected.own or expected.earlier
+    try:
+        apart = None if against is None else require_same(found, against, engine.name)
+    except InputError as error:
+        error.found += f"; {parts.reject()} attempts since the last check removed"
+        raise
+    told = apart if apart is not None and expected.own is not None else (None, None)
+    write_identity(folder, Identity(expected.digest, found, *told))
+    parts.confirm()
 
 
 def _require_unchanged(checkpoint: Path, state: FileState) -> None:
