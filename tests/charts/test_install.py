@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 import yaml
 from tests.charts.rendered import CHART, SCENARIOS, helm, scenario
-from tests.cluster.conftest import Cluster
+from tests.cluster.access import Cluster, address
 from tests.pipelines.stand_in import Kubeflow, serving
 
 from ratchet.gate.keys import new_key, public_pem
@@ -28,14 +28,6 @@ from ratchet.gate.keys import new_key, public_pem
 pytestmark = pytest.mark.cluster
 RELEASE = "loop"
 PATIENCE_S = 300.0  # for what takes seconds where nothing else is at work
-
-
-def address(cluster: Cluster) -> str:
-    """The address of this machine that the cluster's API server is reached from, and so that pods reach."""
-    host = cluster.core.api_client.configuration.host.partition("//")[2].partition(":")[0]
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.connect((host, 1))
-        return str(probe.getsockname()[0])
 
 
 def nowhere(cluster: Cluster) -> str:
@@ -173,6 +165,9 @@ def _job(namespace: str, name: str) -> tuple[bool, str]:
 def test_the_api_server_takes_every_object_of_every_scenario_without_a_warning(
     namespace: str, path: Path, tmp_path: Path
 ) -> None:
+    trainer = any("trainer.kubeflow.org" in one["apiVersion"] for one in scenario(path))
+    if trainer and "trainingruntimes" not in kubectl("api-resources", "-o", "name"):
+        pytest.skip("needs Kubeflow Trainer's definitions: testcluster trainer")
     kubectl("label", "namespace", namespace, "pod-security.kubernetes.io/warn=restricted")  # of pod templates too
     made = tmp_path / "objects.yaml"
     made.write_text(

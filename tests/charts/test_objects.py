@@ -178,9 +178,22 @@ def test_the_workspace_stays_when_the_release_goes_unless_it_is_told_otherwise(t
     assert of_kind(scenario(MULTI), "PersistentVolumeClaim") == []
 
 
+def test_the_workspaces_job_mounts_the_claim_with_the_steps_group_and_needs_nobodys_rights(tmp_path: Path) -> None:
+    made_here = named(scenario(LOOP), "PersistentVolumeClaim", "-workspace")["metadata"]["name"]
+    for path, claim in ((LOOP, made_here), (MULTI, "team-a-checkpoints")):
+        (pod,) = [one["spec"] for name, one in pods(scenario(path)) if name.endswith("-workspace-1")]
+        assert (pod["securityContext"]["fsGroup"], pod["securityContext"]["runAsGroup"]) == (USER, USER)
+        assert pod["securityContext"]["fsGroupChangePolicy"] == "OnRootMismatch"
+        assert {"name": "workspace", "persistentVolumeClaim": {"claimName": claim}} in pod["volumes"]
+        assert pod["serviceAccountName"] not in str(of_kind(scenario(path), "RoleBinding"))
+    for over in ({"prepare": {"enabled": False}}, {"create": False, "existingClaim": ""}):
+        made = objects(MINIMAL, {"workspace": over}, folder=tmp_path)
+        assert not [name for name, _ in pods(made) if "workspace" in name]
+
+
 def test_what_all_pods_are_given_is_given_to_all_pods() -> None:
     found = list(pods(scenario(MULTI)))
-    assert [name.partition("/")[0] for name, _ in found] == ["Deployment", "Job"]
+    assert [name.partition("/")[0] for name, _ in found] == ["Deployment", "Job", "Job"]
     for name, pod in found:
         spec = pod["spec"]
         assert spec["imagePullSecrets"] == [{"name": "registry-credentials"}], name

@@ -118,7 +118,7 @@ def test_the_chart_has_the_version_of_the_package_and_names_its_base_image() -> 
 def test_templates_are_one_object_a_file_and_one_folder_a_workload() -> None:
     templates = list((CHART / "templates").glob("*/*.yaml"))
     assert {path.parent.name for path in templates} == {
-        *("config", "grade", "namespace", "pipelines", "reconcile", "schedule", "workspace")
+        *("config", "grade", "namespace", "pipelines", "reconcile", "schedule", "train", "workspace")
     }
     assert [
         path.name

@@ -18,6 +18,11 @@ from ratchet.cli.options import checkpoint, file, out, seed
 @click.option(
     "--max-length", type=click.IntRange(min=1), default=256, show_default=True, help="Longest text, in tokens."
 )
+@click.option(
+    "--processes",
+    type=click.IntRange(min=1),
+    help="Processes that share each batch.  [default: one an accelerator, at least one]",
+)
 @seed
 def train(
     checkpoint: Path,
@@ -28,14 +33,22 @@ def train(
     batch_size: int,
     learning_rate: float,
     max_length: int,
+    processes: int | None,
     seed: int,
-) -> None:
+) -> int:
     """One training iteration: checkpoint in, checkpoint out.
 
     OUT becomes an ordinary Hugging Face folder (safetensors). After a kill the same command goes on from the last
-    saved training state.
+    saved training state. BATCH-SIZE is that of an optimisation step, whatever the number of processes; under torchrun,
+    also over several nodes, the processes are torchrun's. Exit code 75: a process was lost; give the command again.
     """
-    from ratchet.train import SFT, train_sft
+    from ratchet.train.launch import LOST_EXIT_CODE, RankLost, trained
+    from ratchet.train.sft import SFT
 
     settings = SFT(epochs, batch_size, learning_rate, max_length, seed=seed)
-    click.echo(train_sft(checkpoint, examples, out, settings))
+    try:
+        click.echo(trained(checkpoint, examples, out, settings, processes))
+    except RankLost as lost:
+        click.echo(f"ratchet: {lost}", err=True)
+        return LOST_EXIT_CODE
+    return 0

@@ -17,13 +17,15 @@ def train(
     seed: int,
     workspace: str,
     step: str,
+    nodes: int = 1,
+    job: dict = {},  # type: ignore[type-arg]  # noqa: B006  what kfp reads
 ) -> None:
-    """Fine-tune the checkpoint on the examples for one iteration."""
+    """Fine-tune the checkpoint on the examples for one iteration, on this pod or by a TrainJob over several nodes."""
     from pathlib import Path
 
     from ratchet.steps import located, placed
-    from ratchet.train import SFT, train_sft
+    from ratchet.train import SFT, trained_on
 
     settings = SFT(epochs, batch_size, learning_rate, max_length, seed=seed)
     with placed(workspace, step, trained.path, as_pointer=True) as out:
-        train_sft(located(checkpoint.path), Path(examples.path, "examples.parquet"), out, settings)
+        trained_on(located(checkpoint.path), Path(examples.path, "examples.parquet"), out, settings, nodes, job)
