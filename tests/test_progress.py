@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from ratchet.progress import PROGRESS_FILE, Progress, read_progress, tracking
+from ratchet.progress import LOG, PROGRESS_FILE, Progress, clock, read_progress, tracking
 from ratchet.steps import PARTIAL, STAMP
 from ratchet_pipelines.display import _how_far, _Watched, shown
 
@@ -54,6 +54,53 @@ def test_nothing_is_shown_in_a_pipe(capfd: pytest.CaptureFixture[str], monkeypat
     with tracking("grade", 10, "attempts") as advance:
         advance(10)
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_log_gets_a_line_at_the_beginning_now_and_then_and_at_the_end(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(PROGRESS_FILE, LOG)
+    monkeypatch.setattr(time, "time", lambda: 1e9)
+    with tracking("sample", 3000, "attempts", already=1000) as advance:
+        advance(500, 3000)  # too soon after the first line
+        monkeypatch.setattr(time, "time", lambda: 1e9 + 100)
+        advance(500, 2000)  # 1,000 attempts in 100 s, 5,000 tokens, and 1,000 attempts to go
+        advance(1000, 5000)
+        advance(0)
+    out, lines = capfd.readouterr()
+    assert out == ""
+    assert lines.splitlines() == [
+        "sample: 1,000 of 3,000 attempts",
+        "sample: 2,000 of 3,000 attempts, 10/s, 50 tokens/s, 1:40 left",
+        "sample: 3,000 of 3,000 attempts, 20/s, 100 tokens/s",
+    ]
+
+
+def test_a_terminal_shows_the_rate_the_tokens_and_the_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    terminal = Terminal()
+    monkeypatch.delenv(PROGRESS_FILE, raising=False)
+    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.setattr("sys.stderr", terminal)
+    with tracking("sample", 200, "attempts", already=40) as advance:
+        for _ in range(4):
+            time.sleep(0.05)
+            advance(10, 300)
+    shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", terminal.getvalue())
+    last = shown.replace("\r", "\n").strip().splitlines()[-1]
+    found = re.fullmatch(r"sample .* +80/200 attempts, ([0-9.]+)/s, ([0-9,]+) tokens/s, ([0-9:-]+) left", last.strip())
+    assert found, last
+    attempts, tokens = (float(part.replace(",", "")) for part in found.groups()[:2])
+    assert tokens / attempts == pytest.approx(30, rel=0.05)  # 30 tokens an attempt; what was there is no work
+    assert attempts < 40 / 0.2
+
+
+@pytest.mark.parametrize(("seconds", "said"), [(0, "0:00"), (59.9, "0:59"), (307, "5:07"), (3907, "1:05:07")])
+def test_a_clock_has_hours_where_there_are_any(seconds: float, said: str) -> None:
+    assert clock(seconds) == said
 
 
 def _step(workspace: Path, name: str, when: float) -> None:

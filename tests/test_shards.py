@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ratchet.errors import InputError
-from ratchet.shards import WHOLE, Shard, read_shard, sharded
+from ratchet.shards import WHOLE, Shard, placed_at, read_shard, sharded, shards_for
 
 
 def test_the_shards_of_seven_problems_take_every_third_one() -> None:
@@ -51,3 +51,21 @@ def test_the_first_number_is_the_place_from_0_and_the_second_the_count() -> None
 def test_anything_else_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(InputError, match=r"there is no shard .*as in 0/4"):
         read_shard(text)
+
+
+def test_so_many_pods_have_so_many_shards_each_with_a_place_of_its_own() -> None:
+    shards = shards_for(3, problems=3)
+    assert shards == ["0/3", "1/3", "2/3"]
+    assert [placed_at("round-1/sample", shard) for shard in shards] == [
+        "round-1/sample-0-of-3",
+        "round-1/sample-1-of-3",
+        "round-1/sample-2-of-3",
+    ]
+    # One pod works where it did before there were several.
+    assert [placed_at("round-1/sample", shard) for shard in shards_for(1, problems=3)] == ["round-1/sample"]
+
+
+@pytest.mark.parametrize("pods", [0, -1, 4])
+def test_pods_without_a_problem_are_refused(pods: int) -> None:
+    with pytest.raises(InputError, match=f"sample_pods: {pods} pods for 3 problems; expected at least 1 and at most 3"):
+        shards_for(pods, problems=3)

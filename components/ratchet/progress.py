@@ -1,18 +1,20 @@
-"""How far a step is: a bar on a terminal, a small file for the run that started the step, nothing in a pipe."""
+"""How far a step is: a bar on a terminal, nothing in a pipe; a file or lines of a log where the environment asks."""
 
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 from ratchet.storage import read_json, write_json
 
 PROGRESS_FILE = "RATCHET_PROGRESS"  # environment: where the run that started this step reads how far it is
+LOG = "log"  # in its place: a line on stderr now and then, for the log of a pod
 SECONDS_BETWEEN_WRITES = 0.2
+SECONDS_BETWEEN_LINES = 30.0
 
 
 class Advance(Protocol):
@@ -49,13 +51,26 @@ class Progress:
         """An estimate from the rate so far; None before anything is done."""
         return (self.total - self.done) / self.rate if self.done_here > 0 else None
 
+    @property
+    def told(self) -> str:
+        """How far it is, how fast it goes and how long it will take, in words."""
+        parts = [f"{self.done:,.0f} of {self.total:,.0f} {self.unit}"]
+        if self.done_here > 0:
+            parts.append(_rates(self.rate, self.tokens_a_second))
+        if self.seconds_left is not None and self.done < self.total:
+            parts.append(f"{clock(self.seconds_left)} left")
+        return ", ".join(parts)
+
 
 @contextmanager
 def tracking(step: str, total: float, unit: str, already: float = 0) -> Iterator[Advance]:
     """Yield a function that is told how many more units are done."""
     path = os.environ.get(PROGRESS_FILE)
-    if path:
-        yield _file_writer(Path(path), Progress(step, already, total, unit, time.time(), 0))
+    begun = Progress(step, already, total, unit, time.time(), 0)
+    if path == LOG:
+        yield _teller(begun, SECONDS_BETWEEN_LINES, lambda at: print(f"{step}: {at.told}", file=sys.stderr, flush=True))
+    elif path:
+        yield _teller(begun, SECONDS_BETWEEN_WRITES, lambda at: write_json(Path(path), asdict(at)))
     elif sys.stderr.isatty():
         with _terminal_bar(step, total, unit, already) as advance:
             yield advance
@@ -72,18 +87,27 @@ def _nothing(amount: float, tokens: float = 0, /) -> None:
     """Nobody looks."""
 
 
-def _file_writer(path: Path, state: Progress) -> Advance:
-    here = tokens_here = written = 0.0
+def clock(seconds: float) -> str:
+    """Minutes and seconds, hours before them where there are any: `5:07`, `1:05:07`."""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def _teller(state: Progress, every_s: float, tell: Callable[[Progress], None]) -> Advance:
+    """Tells at the beginning, at most every `every_s` seconds, and at the end."""
+    here = tokens_here = told = 0.0
+    ended = False
 
     def advance(amount: float, tokens: float = 0, /) -> None:
-        nonlocal here, tokens_here, written
+        nonlocal here, tokens_here, told, ended
         here += amount
         tokens_here += tokens
         now = time.time()
-        if now - written >= SECONDS_BETWEEN_WRITES or state.done + here >= state.total:
-            written = now
-            done = {"done": state.done + here, "done_here": here, "tokens_here": tokens_here}
-            write_json(path, asdict(state) | done)
+        ends = state.done + here >= state.total and not ended
+        if now - told >= every_s or ends:
+            told, ended = now, ended or ends
+            tell(replace(state, done=state.done + here, done_here=here, tokens_here=tokens_here))
 
     advance(0)
     return advance
@@ -99,8 +123,9 @@ def _terminal_bar(step: str, total: float, unit: str, already: float) -> Iterato
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn(unit + "{task.fields[rates]}"),
+        TextColumn(unit + "{task.fields[rates]},"),
         TimeRemainingColumn(),
+        TextColumn("left"),
     )
     with Bars(*columns, console=Console(stderr=True)) as bars:
         task = bars.add_task(step, total=total, completed=int(already), rates="")
@@ -108,13 +133,14 @@ def _terminal_bar(step: str, total: float, unit: str, already: float) -> Iterato
 
         def advance(amount: float, tokens: float = 0, /) -> None:
             sums[0], sums[1] = sums[0] + amount, sums[1] + tokens
-            bars.update(task, advance=amount, rates=_rates(sums[0], sums[1], time.monotonic() - begun))
+            seconds = max(time.monotonic() - begun, 1e-9)
+            rates = f", {_rates(sums[0] / seconds, sums[1] / seconds or None)}" if sums[0] else ""
+            bars.update(task, advance=amount, rates=rates)
 
         yield advance
 
 
-def _rates(done: float, tokens: float, seconds: float) -> str:
+def _rates(units: float, tokens: float | None) -> str:
     """Units and tokens a second, the latter where there are any."""
-    if seconds <= 0:
-        return ""
-    return f", {done / seconds:.3g}/s" + (f", {tokens / seconds:,.0f} tokens/s" if tokens else "")
+    shown = f"{units:,.0f}/s" if units >= 100 else f"{units:.3g}/s"
+    return shown if tokens is None else f"{shown}, {tokens:,.0f} tokens/s"

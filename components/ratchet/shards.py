@@ -10,6 +10,7 @@ from ratchet.errors import InputError
 T = TypeVar("T")
 
 MOST_SHARDS = 100_000
+MOST_PODS = 1000  # of one fan-out: each has drivers of its own in the cluster
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,20 @@ def sharded(problems: Sequence[T], index: int, count: int) -> list[T]:
     if not 0 <= index < count:
         raise ValueError(f"there is no shard {index} of {count}")
     return list(problems[index::count])
+
+
+def shards_for(pods: int, problems: int) -> list[str]:
+    """The shards that `pods` pods work on, as they are written, after each was seen to have a problem at least."""
+    if not 1 <= pods <= min(MOST_PODS, problems):
+        expected = f"at least 1 and at most {min(MOST_PODS, problems)}: no pod without a problem"
+        raise InputError(f"{pods} pods for {problems} problems", where="sample_pods", expected=expected)
+    return [str(Shard(index, pods)) for index in range(pods)]
+
+
+def placed_at(step: str, shard: str) -> str:
+    """The place of a shard's result: the step's own where there is one shard, `step-0-of-4` where there are several."""
+    found = read_shard(shard)
+    return step if found == WHOLE else f"{step}-{found.index}-of-{found.count}"
 
 
 def read_shard(text: str) -> Shard:

@@ -9,12 +9,13 @@ import fcntl
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from ratchet.errors import InputError
+from ratchet.failures import noted
 from ratchet.storage import file_digest, read_json, write_json
 
 STAMP = "step.json"
@@ -51,9 +52,11 @@ def placed(workspace: str, name: str, artifact: str, as_pointer: bool = False) -
 
     The workspace outlives a run that is killed, the artifact's path (new in every run of a pipeline) does not. What is
     handed on is a copy, or with `as_pointer` where the result lies: weights are not uploaded and fetched for each step.
+    What a step fails with is noted in the workspace too.
     """
     out = Path(workspace, name)
-    yield out
+    with noted(workspace, name):
+        yield out
     if as_pointer:
         point(out, Path(artifact))
     else:
@@ -80,6 +83,11 @@ def located(artifact: str) -> Path:
             "another result than the one pointed to", where=folder, expected="a workspace for this run alone"
         )
     return folder
+
+
+def files(artifacts: Iterable[Any], name: str) -> list[Path]:
+    """The files of that name in a list of artifacts, as the steps of a loop hand them on."""
+    return [Path(artifact.path, name) for artifact in artifacts]
 
 
 def point(folder: Path, artifact: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ratchet.errors import InputError
-from ratchet.progress import Progress, read_progress
+from ratchet.progress import Progress, clock, read_progress
 from ratchet.steps import PARTIAL, STAMP
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class _Watched:
     def status(self) -> str:
         """The present step: its round, how far it is, its rate and the time left."""
         working = sorted(self.workspace.glob(f"round-*/*{PARTIAL}"))
-        spent = _clock(time.time() - self.began)
+        spent = clock(time.time() - self.began)
         if not working:
             return f"{spent}  starting the next step"
         step = working[-1]
@@ -91,16 +91,8 @@ def _watch(run: _Watched, console: "Console", stop: threading.Event) -> None:
 
 def _ended_line(folder: Path) -> str:
     took = max(0.0, folder.stat().st_mtime - (folder / STAMP).stat().st_mtime)
-    return f"[green]✓[/green] {folder.parent.name:<9} {folder.name:<18} {_clock(took):>6}"
+    return f"[green]✓[/green] {folder.parent.name:<9} {folder.name:<18} {clock(took):>6}"
 
 
 def _how_far(progress: Progress | None) -> str:
-    if progress is None or not progress.total:
-        return ""
-    left = progress.seconds_left
-    parts = [f"{progress.done:,.0f} of {progress.total:,.0f} {progress.unit}", f"{progress.rate:,.0f}/s"]
-    return ", ".join(parts + ([f"{_clock(left)} left"] if left is not None else []))
-
-
-def _clock(seconds: float) -> str:
-    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
+    return progress.told if progress is not None and progress.total else ""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ratchet.errors import InputError
-from ratchet_pipelines.endpoint import Endpoint, Unanswered, connected
+from ratchet_pipelines.endpoint import Endpoint, Unanswered, connected, explained
 
 ENDED = ("SUCCEEDED", "FAILED", "CANCELED", "SKIPPED")
 SECONDS_BETWEEN_LOOKS = 5.0
@@ -35,8 +35,9 @@ def follow(
     """
     deadline = time.monotonic() + timeout_s
     seen: dict[str, str] = {}
+    look = _looking(endpoint, run, say)
     while True:
-        found = _look(endpoint, run, say)
+        found = look()
         if found is not None:
             steps = (found.run_details.task_details if found.run_details else None) or []
             for line in changes(steps, seen):
@@ -59,14 +60,27 @@ def changes(steps: Iterable[Any], seen: dict[str, str]) -> list[str]:
     return lines
 
 
-def _look(endpoint: Endpoint, run: str, say: Callable[[str], None]) -> Any:
-    """The run as it is now, None where the endpoint does not answer."""
-    try:
-        with connected(endpoint) as client:
-            return client.get_run(run)
-    except Unanswered as error:
-        say(f"waiting    {error}")
-        return None
+def _looking(endpoint: Endpoint, run: str, say: Callable[[str], None]) -> Callable[[], Any]:
+    """A look at the run as it is now, None where the endpoint does not answer.
+
+    Whether the endpoint is one is asked at the first look alone; a client that has failed is made anew, since its token
+    may have been replaced.
+    """
+    clients: list[Any] = []
+
+    def look() -> Any:
+        try:
+            if not clients:
+                with connected(endpoint) as client:
+                    clients.append(client)
+            with explained(endpoint):
+                return clients[0].get_run(run)
+        except Unanswered as error:
+            clients.clear()
+            say(f"waiting    {error}")
+            return None
+
+    return look
 
 
 def _name(step: Any) -> str:

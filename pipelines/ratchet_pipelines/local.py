@@ -156,6 +156,7 @@ def _arguments(config: RunConfig, policy: str, folder: RunFolder, problems: Path
         "sample_top_p": config.sample.top_p,
         "sample_max_new_tokens": config.sample.max_new_tokens,
         "sample_backend": "transformers",
+        "sample_pods": config.sample.pods,
         "select_per_problem": config.sample.keep_per_problem,
         "evaluate_attempts": config.evaluate.attempts,
         "evaluate_temperature": config.evaluate.temperature,
@@ -208,10 +209,15 @@ def _quiet_steps(stream: io.TextIOBase, folder: RunFolder) -> Iterator[None]:
 
 
 def _explained(log: Path, start: int, error: RuntimeError) -> Exception:
-    """The user error that ended the failing step, read from its traceback; otherwise one that points to the log."""
+    """The user error that ended the failing step, read from its traceback; otherwise one that points to the log.
+
+    The step that records the end runs after the one that failed: its own errors count where there are no others.
+    """
     with log.open(errors="replace") as stream:
         stream.seek(start)
-        lines = re.findall(r"^ratchet\.errors\.InputError: (.+)$", stream.read(), re.MULTILINE)
+        steps, _, end = stream.read().partition("'record-end'")
+    found = re.compile(r"^ratchet\.(?:errors\.InputError|registry\.store\.Unavailable): (.+)$", re.MULTILINE)
+    lines = found.findall(steps) or found.findall(end)
     if lines:
         return InputError(lines[-1], next=f"the log is {log}")
     return RuntimeError(f"{error} Its log is {log}.")

@@ -73,6 +73,8 @@ class Sample(Strict):
     max_new_tokens: Count
     keep_per_problem: Count
     """Most correct answers kept of one problem."""
+    pods: Count = 1
+    """Shards that sampling and grading are cut into; on one machine two of them work at a time."""
 
 
 class Evaluate(Strict):

@@ -1,6 +1,5 @@
 """The stages that pipelines are made of: a few steps that belong together, each task placed and cached as it must."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,20 +8,22 @@ from kfp import dsl
 from ratchet.evaluate.component import evaluate
 from ratchet.gate.component import gate
 from ratchet.grade.component import grade
-from ratchet.registry.component import log
+from ratchet.registry.component import log, record_end
 from ratchet.sample.component import sample
-from ratchet.select.component import select_correct
+from ratchet.select.component import select_correct, select_solutions
 from ratchet.train.component import train
 from ratchet.validate.component import validate
+from ratchet_pipelines.form import Settings
 from ratchet_pipelines.placement import MLFLOW_KEYS, S3_KEYS, SIGNING_KEYS, Work, placed, with_secret
 
 
 @dataclass(frozen=True)
 class Run:
-    """What all stages of one run share: the parameters of the pipeline and the checked problems."""
+    """What all stages of one run share: the parameters of the pipeline, the checked problems and their shards."""
 
-    settings: Mapping[str, Any]
+    settings: Settings
     problems: Any
+    shards: Any
 
     def place(self, stage: str, step: str) -> dict[str, Any]:
         """Where a step keeps its result in the run's workspace."""
@@ -34,35 +35,53 @@ def given(uri: Any, kind: Any, name: str) -> Any:
     return dsl.importer(artifact_uri=uri, artifact_class=kind, reimport=False).set_display_name(name).output
 
 
-def begun(data: Any, settings: Mapping[str, Any], stage: str) -> Run:
+def recorded(settings: Settings, folder: str = ".") -> Any:
+    """A context in which all steps of a run are made: whatever ends them, MLflow is told of it.
+
+    `folder` is the run's place in the workspace.
+    """
+    task = record_end(
+        tracking_uri=settings["mlflow_tracking_uri"],
+        experiment=settings["mlflow_experiment"],
+        run_name=settings["run_name"],
+        workspace=settings["run_workspace"],
+        step=folder,
+        kubeflow_run=f"{dsl.PIPELINE_JOB_ID_PLACEHOLDER}",
+        kubeflow_url=settings["cluster_kubeflow_url"],
+    )
+    run = Run(settings, None, None)
+    return dsl.ExitHandler(with_tracking(run, fresh(run, "small", task)), name="run")
+
+
+def begun(data: Any, settings: Settings, stage: str) -> Run:
     """The run, once its problems have passed their checks."""
-    checked = validate(problems=data, workspace=settings["run_workspace"], step=f"{stage}/validate")
+    place = {"workspace": settings["run_workspace"], "step": f"{stage}/validate"}
+    checked = validate(problems=data, pods=settings["sample_pods"], limit=settings.get("sample_problems", 0), **place)
     placed(checked, "small", settings).set_caching_options(True)
-    return Run(settings, checked.outputs["validated"])
+    return Run(settings, checked.outputs["validated"], checked.outputs["Output"])
+
+
+def solutions(run: Run, stage: str) -> Any:
+    """Examples from the reference solutions of the training problems, asked as the model will be."""
+    chosen = select_solutions(problems=run.problems, prompt=run.settings["sample_prompt"], **run.place(stage, "select"))
+    return placed(chosen, "small", run.settings).outputs["examples"]
 
 
 def own_answers(run: Run, stage: str, checkpoint: Any, after: Any) -> Any:
     """Examples from the checkpoint's own correct attempts at the training problems, drawn once `after` is done."""
     settings = run.settings
-    drawn = fresh(
+    graded = _attempts(
         run,
-        "sample",
-        sample(
-            problems=run.problems,
-            checkpoint=checkpoint,
-            splits=["train"],
-            attempts=settings["sample_attempts"],
-            temperature=settings["sample_temperature"],
-            top_p=settings["sample_top_p"],
-            max_new_tokens=settings["sample_max_new_tokens"],
-            seed=settings["run_seed"],
-            limit=settings["sample_problems"],
-            backend=settings["sample_backend"],
-            prompt=settings["sample_prompt"],
-            **run.place(stage, "sample"),
-        ),
-    ).after(after)
-    graded = _graded(run, stage, drawn, "grade")
+        stage,
+        "",
+        after,
+        checkpoint=checkpoint,
+        splits=["train"],
+        attempts=settings["sample_attempts"],
+        temperature=settings["sample_temperature"],
+        top_p=settings["sample_top_p"],
+        limit=settings["sample_problems"],
+    )
     chosen = select_correct(
         attempts=graded,
         problems=run.problems,
@@ -84,6 +103,8 @@ def trained(run: Run, stage: str, checkpoint: Any, examples: Any, phase: str) ->
         learning_rate=settings[f"{phase}_learning_rate"],
         max_length=settings["train_max_length"],
         seed=settings["run_seed"],
+        nodes=settings["train_nodes"],
+        job=settings["train_job"],
         **run.place(stage, "train"),
     )
     return fresh(run, "train", task).outputs["trained"]
@@ -91,26 +112,18 @@ def trained(run: Run, stage: str, checkpoint: Any, examples: Any, phase: str) ->
 
 def measured(run: Run, stage: str, name: str, checkpoint: Any, **beside: Any) -> Any:
     """The step that profiles the checkpoint on evaluation and out-of-distribution problems, beside earlier profiles."""
-    settings = run.settings
-    drawn = fresh(
+    graded = _attempts(
         run,
-        "sample",
-        sample(
-            problems=run.problems,
-            checkpoint=checkpoint,
-            splits=["eval", "ood"],
-            attempts=settings["evaluate_attempts"],
-            temperature=settings["evaluate_temperature"],
-            top_p=1.0,
-            max_new_tokens=settings["sample_max_new_tokens"],
-            seed=settings["run_seed"],
-            limit=0,
-            backend=settings["sample_backend"],
-            prompt=settings["sample_prompt"],
-            **run.place(stage, "evaluation-sample"),
-        ),
+        stage,
+        "evaluation-",
+        None,
+        checkpoint=checkpoint,
+        splits=["eval", "ood"],
+        attempts=run.settings["evaluate_attempts"],
+        temperature=run.settings["evaluate_temperature"],
+        top_p=1.0,
+        limit=0,
     )
-    graded = _graded(run, stage, drawn, "evaluation-grade")
     return fresh(run, "small", evaluate(attempts=graded, name=name, **run.place(stage, "evaluate"), **beside))
 
 
@@ -121,7 +134,7 @@ def decided(run: Run, stage: str, profile: Any, first: bool = False, **reference
     return with_secret(fresh(run, "small", task), run.settings["cluster_signing_secret"], SIGNING_KEYS)
 
 
-def logged(run: Run, checkpoint: Any, profile: Any, decision: Any, round_number: int) -> Any:
+def logged(run: Run, stage: str, checkpoint: Any, profile: Any, decision: Any, round_number: int) -> Any:
     """The step that logs the checkpoint, its profile and its verdict in MLflow."""
     settings = run.settings
     task = log(
@@ -132,6 +145,7 @@ def logged(run: Run, checkpoint: Any, profile: Any, decision: Any, round_number:
         experiment=settings["mlflow_experiment"],
         run_name=settings["run_name"],
         round_number=round_number,
+        **run.place(stage, "log"),
     )
     return with_tracking(run, fresh(run, "small", task))
 
@@ -150,6 +164,24 @@ def fresh(run: Run, work: Work, task: Any) -> Any:
     return placed(task, work, run.settings).set_caching_options(False)
 
 
-def _graded(run: Run, stage: str, drawn: Any, step: str) -> Any:
-    task = grade(samples=drawn.outputs["samples"], problems=run.problems, **run.place(stage, step))
-    return placed(task, "grade", run.settings).outputs["attempts"]
+def _attempts(run: Run, stage: str, prefix: str, after: Any, **asked: Any) -> Any:
+    """The graded attempts, one artifact a shard: the pods of a shard draw and grade it, beside those of the others.
+
+    A shard holds problems of all suites, so that suites are shared out as well.
+    """
+    settings = run.settings
+    with dsl.ParallelFor(run.shards, name=f"{prefix}shards") as shard:
+        drawn = sample(
+            problems=run.problems,
+            max_new_tokens=settings["sample_max_new_tokens"],
+            seed=settings["run_seed"],
+            backend=settings["sample_backend"],
+            prompt=settings["sample_prompt"],
+            shard=shard,
+            **run.place(stage, f"{prefix}sample"),
+            **asked,
+        )
+        fresh(run, "sample", drawn if after is None else drawn.after(after))
+        samples, place = drawn.outputs["samples"], run.place(stage, f"{prefix}grade")
+        graded = placed(grade(samples=samples, problems=run.problems, shard=shard, **place), "grade", settings)
+    return dsl.Collected(graded.outputs["attempts"])

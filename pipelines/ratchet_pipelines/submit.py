@@ -65,6 +65,13 @@ def submit(
         )
 
 
+def send(endpoint: Endpoint, package: Path) -> Uploaded:
+    """The version of the compiled pipeline on the endpoint, uploaded where it is not there; nothing is run."""
+    pipeline_spec(package)
+    with connected(endpoint) as client:
+        return upload(client, package, endpoint.namespace)
+
+
 def upload(client: "Client", package: Path, namespace: str | None) -> Uploaded:
     """The version with this very content: the one that is there, or a new one of the pipeline of that name.
 

@@ -1,12 +1,14 @@
 """A compiled pipeline walked step by step: what Kubeflow's driver decides, without Kubeflow.
 
-Inputs are resolved, conditions are judged, artifacts get their addresses; a step itself is run by whoever walks. What
-the pipelines here do not use (loops, artifact lists) is refused, never passed over.
+Inputs are resolved, conditions are judged, the items of a loop run beside each other and what they made is collected,
+artifacts get their addresses; a step itself is run by whoever walks. What the pipelines here do not use (loops over
+artifacts, or over texts in the file) is refused, never passed over.
 """
 
 import json
 import re
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,14 +21,17 @@ KNOWN = {"parameters", "artifacts"}
 
 @dataclass(frozen=True)
 class Step:
-    """One step to run: its container as the YAML has it, with every placeholder filled in, and its artifacts."""
+    """One step to run: its container as the YAML has it, with every placeholder filled in, and its artifacts.
+
+    An input is a list of artifacts: one, or those that a loop made.
+    """
 
     name: str
     place: str
     image: str
     command: list[str]
     args: list[str]
-    inputs: dict[str, dict[str, Any]]
+    inputs: dict[str, list[dict[str, Any]]]
     outputs: dict[str, dict[str, Any]]
     resources: dict[str, Any]
     platform: dict[str, Any]
@@ -34,10 +39,10 @@ class Step:
 
 @dataclass
 class Produced:
-    """What a task hands on: parameters by name, artifacts by name."""
+    """What a task hands on: parameters by name, lists of artifacts by name."""
 
     parameters: dict[str, Any] = field(default_factory=dict)
-    artifacts: dict[str, dict[str, Any]] = field(default_factory=dict)
+    artifacts: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
 
 
 Runs = Callable[[Step], Mapping[str, Any]]
@@ -90,7 +95,7 @@ class Walk:
     ) -> Produced | None:
         """What the task hands on; None where its condition does not hold or what it takes was never made."""
         unknown = set(task.get("inputs", {})) - KNOWN
-        assert not unknown and "parameterIterator" not in task and "artifactIterator" not in task, (path, unknown)
+        assert not unknown and "artifactIterator" not in task, (path, unknown)
         if any(one not in made for one in _producers(task)) and failed is None:
             self.skipped.append(path)
             return None
@@ -106,6 +111,8 @@ class Walk:
                 taken.parameters.setdefault(name, one["defaultValue"])
             if one.get("parameterType") == "NUMBER_INTEGER":  # the YAML has 32.0, which Kubeflow hands on as 32
                 taken.parameters[name] = int(taken.parameters[name])
+        if "parameterIterator" in task:
+            return self._loop(task["parameterIterator"], component["dag"], taken, path)
         if "dag" in component:
             inner = self._dag(component["dag"], taken, path)
             self.done.append(path)
@@ -113,6 +120,23 @@ class Walk:
         found = self._execute(component, taken, given.parameters, path)
         self.done.append(path)
         return found
+
+    def _loop(self, iterator: Mapping[str, Any], dag: Mapping[str, Any], taken: Produced, path: str) -> Produced:
+        """What the items of the loop made, collected in their order; all of them run at once."""
+        items = taken.parameters[iterator["items"]["inputParameter"]]
+        assert isinstance(items, list), (path, items)
+
+        def one(number: int) -> Produced:
+            given = Produced({**taken.parameters, iterator["itemInput"]: items[number]}, taken.artifacts)
+            return _handed_out(dag, self._dag(dag, given, f"{path}/{number}"))
+
+        with ThreadPoolExecutor(max(1, len(items))) as pool:
+            made = list(pool.map(one, range(len(items))))
+        self.done.append(path)
+        return Produced(
+            {name: [each.parameters[name] for each in made] for name in (made[0].parameters if made else ())},
+            {name: [a for each in made for a in each.artifacts[name]] for name in (made[0].artifacts if made else ())},
+        )
 
     def _parameters(
         self, task: Mapping[str, Any], given: Produced, made: Mapping[str, Produced], failed: Exception | None
@@ -145,7 +169,7 @@ class Walk:
         executor = self.spec["deploymentSpec"]["executors"][component["executorLabel"]]
         if "importer" in executor:
             schema = executor["importer"]["typeSchema"]
-            return Produced(artifacts={"artifact": _artifact("artifact", schema, taken.parameters["uri"])})
+            return Produced(artifacts={"artifact": [_artifact("artifact", schema, taken.parameters["uri"])]})
         outputs = component.get("outputDefinitions", {})
         folder = f"{self.root}/{self.job}{path}"
         artifacts = {
@@ -169,7 +193,7 @@ class Walk:
             resources=self._filled(container.get("resources", {}), taken.parameters),
             platform=self._platform(component["executorLabel"], around),
         )
-        return Produced(dict(self.run(step)), artifacts)
+        return Produced(dict(self.run(step)), {key: [one] for key, one in artifacts.items()})
 
     def _platform(self, label: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
         """What the step asks of Kubernetes, with the parameters that it names put in."""
@@ -214,7 +238,9 @@ def _producers(task: Mapping[str, Any]) -> list[str]:
     return [one["producerTask"] for one in (*parameters, *artifacts)]
 
 
-def _artifacts(task: Mapping[str, Any], given: Produced, made: Mapping[str, Produced]) -> dict[str, dict[str, Any]]:
+def _artifacts(
+    task: Mapping[str, Any], given: Produced, made: Mapping[str, Produced]
+) -> dict[str, list[dict[str, Any]]]:
     found = {}
     for name, source in task.get("inputs", {}).get("artifacts", {}).items():
         if "componentInputArtifact" in source:
@@ -249,7 +275,7 @@ def _executor_input(taken: Produced, artifacts: Mapping[str, Any], parameters: l
     return {
         "inputs": {
             "parameterValues": taken.parameters,
-            "artifacts": {name: {"artifacts": [one]} for name, one in taken.artifacts.items()},
+            "artifacts": {name: {"artifacts": several} for name, several in taken.artifacts.items()},
         },
         "outputs": {
             "parameters": {name: {"outputFile": f"/tmp/kfp/outputs/{name}"} for name in parameters},

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.cluster.conftest import Cluster
+from tests.cluster.access import Cluster
 from tests.cluster.graph import Step
 
 from ratchet.images import IMAGES
@@ -108,7 +108,7 @@ class Kubeflow:
                 *volumes,
             ],
             "initContainers": [
-                self._carrier("fetch", mounts, [one["uri"] for one in step.inputs.values()]),
+                self._carrier("fetch", mounts, [one["uri"] for several in step.inputs.values() for one in several]),
                 {
                     "name": "step",
                     "image": self.image(_name_of(step.image)),

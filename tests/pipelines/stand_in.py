@@ -34,11 +34,15 @@ class Kubeflow:
     changes: int = 0
     fail_after: int | None = None
     """Answer 503 to every change after so many."""
+    away: int = 0
+    """Answer 503 to everything while this is not 0."""
     misread: bool = False
     """Keep another time than a new recurring run asks for."""
     token: str | None = None
     states: list[dict[str, Any]] = field(default_factory=list)
     """What a run says of itself at each look; the last one stays."""
+    asked: list[str] = field(default_factory=list)
+    """The places that were asked for, in order."""
     ids: Iterator[int] = field(default_factory=itertools.count)
 
     def new(self, kind: str) -> str:
@@ -91,12 +95,15 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self, method: str) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         state, url = self.state, urlsplit(self.path)
+        if state.away:
+            return self._send(503, {"error_message": "upstream is away"})
         if state.token is not None and self.headers.get("Authorization") != f"Bearer {state.token}":
             return self._send(401, {"error_message": "Unauthenticated"})
         if method != "GET":
             if state.fail_after is not None and state.changes >= state.fail_after:
                 return self._send(503, {"error_message": "upstream is away"})
             state.changes += 1
+        state.asked.append(f"{method} {url.path.removeprefix('/apis/v2beta1')}")
         query = {key: values[0] for key, values in parse_qs(url.query).items()}
         place = url.path.removeprefix("/apis/v2beta1")
         for verb, pattern, do in _ROUTES:

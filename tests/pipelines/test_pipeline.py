@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from ratchet_pipelines.catalogue import COMPONENTS, README, catalogue
+from ratchet_pipelines.catalogue import COMPONENTS, README, RUN_FORM, catalogue, run_form
 from ratchet_pipelines.compile import NAMES, compile_pipeline
 
 ROOT = Path(__file__).parents[2]
@@ -24,6 +24,14 @@ def test_the_compiled_pipeline_is_the_golden_one(name: str, tmp_path: Path) -> N
 
 def test_the_table_of_components_is_up_to_date() -> None:
     assert catalogue() == README.read_text(), "run `make golden`"
+
+
+def test_the_page_of_the_run_form_is_up_to_date_and_has_what_the_pipelines_take() -> None:
+    page = RUN_FORM.read_text()
+    assert run_form() == page, "run `make golden`"
+    for name in NAMES:
+        for parameter in _golden(name)[0]["root"]["inputDefinitions"]["parameters"]:
+            assert f"| `{parameter}` |" in page
 
 
 @pytest.mark.parametrize("path", sorted(LIBRARY.glob("*/component.py")), ids=lambda path: path.parent.name)
@@ -58,19 +66,32 @@ def test_what_is_drawn_trained_or_measured_is_never_taken_from_a_cache(name: str
     cached: dict[str, set[bool]] = {}
     for _, task in _tasks(_golden(name)[0]):
         cached.setdefault(_component(task), set()).add(task.get("cachingOptions", {}).get("enableCache", False))
-    assert all(cached.get(step, {False}) == {False} for step in ("train", "sample", "evaluate", "gate", "log"))
+    anew = ("train", "sample", "evaluate", "gate", "log", "record-end")
+    assert all(cached.get(step, {False}) == {False} for step in anew)
     assert cached["validate"] == {True}
-    assert {"sample", "evaluate", "gate", "log"} <= set(cached)
+    assert {"sample", "evaluate", "gate", "log", "record-end"} <= set(cached)
 
 
 def test_every_round_is_inside_the_conditions_of_the_one_before() -> None:
     spec, _ = _golden("self-improvement")
-    conditions = [t["triggerPolicy"]["condition"] for _, t in _tasks(spec) if "triggerPolicy" in t]
+    conditions = [t["triggerPolicy"]["condition"] for _, t in _tasks(spec) if "condition" in t.get("triggerPolicy", {})]
     assert len(conditions) == 8  # two before each of rounds 2 to 5: neither blocked nor refused
     assert sum("BLOCK" in condition for condition in conditions) == 4
     assert sum("ERROR" in condition for condition in conditions) == 4
-    assert "train" in spec["root"]["dag"]["tasks"]
-    assert "train-2" not in spec["root"]["dag"]["tasks"]
+    whole = spec["components"]["comp-exit-handler-1"]["dag"]["tasks"]
+    assert "train" in whole
+    assert "train-2" not in whole
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_all_of_a_run_is_inside_the_handler_that_records_its_end(name: str) -> None:
+    spec, _ = _golden(name)
+    tasks = spec["root"]["dag"]["tasks"]
+    assert set(tasks) == {"exit-handler-1", "record-end"}
+    assert tasks["record-end"]["triggerPolicy"] == {"strategy": "ALL_UPSTREAM_TASKS_COMPLETED"}
+    taken = tasks["record-end"]["inputs"]["parameters"]
+    assert taken["status"] == {"taskFinalStatus": {"producerTask": "exit-handler-1"}}
+    assert not [one for one in taken.values() if "taskOutputParameter" in one]  # Kubeflow refuses an end that waits
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -116,7 +137,7 @@ def test_every_pod_is_unprivileged_has_a_limit_on_all_it_takes_and_survives_its_
         assert {"resourceCpuLimit", "resourceMemoryLimit"} <= set(resources)
         assert ("accelerator" in resources) is (_component(task) in ("train", "sample"))
         assert ("ratchet/locked" in pod["podMetadata"]["labels"]) is (_component(task) == "grade")
-        assert ("secretAsEnv" in pod) is (_component(task) in ("gate", "log", "champion", "promote"))
+        assert ("secretAsEnv" in pod) is (_component(task) in ("gate", "log", "champion", "promote", "record-end"))
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -56,6 +56,19 @@ def test_the_same_pipeline_is_uploaded_once_and_a_changed_one_as_a_new_version(
     assert len(kubeflow.experiments) == 1
 
 
+def test_a_pipeline_is_uploaded_without_a_run(kubeflow: Kubeflow, capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["pipeline", "upload", f"--pipeline={GOLDEN}", f"--host={kubeflow.url}"]
+    assert ratchet(command) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("version ") and said.endswith(" uploaded\n")
+    assert ratchet([*command, "--format=json"]) == 0
+    again = json.loads(capsys.readouterr().out)
+    assert again["version_name"] == said.split()[1]
+    assert again["new"] is False
+    assert [p["display_name"] for p in kubeflow.pipelines.values()] == ["self-improvement"]
+    assert not kubeflow.runs and not kubeflow.experiments
+
+
 def test_the_command_sends_typed_parameters_and_prints_where_the_run_is(
     kubeflow: Kubeflow, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -122,6 +135,30 @@ def test_a_run_is_followed_through_an_outage_and_its_failure_is_told_in_the_clus
     ended = follow(at, run, timeout_s=30, say=said.append, pause_s=0.01)
     assert said == ["running    train", "failed     train"]
     assert (ended.state, ended.failed, ended.words, ended.pipeline_root) == ("FAILED", "train", words, "s3://b/root")
+
+
+def test_an_endpoint_that_is_followed_is_asked_once_whether_it_is_one(kubeflow: Kubeflow) -> None:
+    at = Endpoint(kubeflow.url)
+    run = submit(at, GOLDEN, GIVEN, "e", "one").run
+    kubeflow.states = [{"state": "RUNNING"}, {"state": "RUNNING"}, {"state": "RUNNING"}, {"state": "SUCCEEDED"}]
+    kubeflow.asked.clear()
+    assert follow(at, run, timeout_s=30, say=lambda line: None, pause_s=0.01).state == "SUCCEEDED"
+    assert kubeflow.asked == ["GET /healthz", *[f"GET /runs/{run}"] * 4]
+
+
+def test_a_wait_goes_on_with_an_endpoint_that_comes_back(kubeflow: Kubeflow) -> None:
+    at = Endpoint(kubeflow.url)
+    run = submit(at, GOLDEN, GIVEN, "e", "one").run
+    kubeflow.states = [{"state": "RUNNING"}, {"state": "SUCCEEDED"}]
+    said: list[str] = []
+
+    def say(line: str) -> None:
+        said.append(line)
+        kubeflow.away = 0
+
+    kubeflow.away = 1
+    assert follow(at, run, timeout_s=30, say=say, pause_s=0.01).state == "SUCCEEDED"
+    assert len(said) == 1 and "503" in said[0]
 
 
 def test_a_wait_has_an_end_of_its_own(kubeflow: Kubeflow) -> None:

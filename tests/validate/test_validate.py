@@ -18,8 +18,8 @@ from ratchet.records import Kind, Problem
 from ratchet.storage import read_records, write_records
 from ratchet.validate.checks import checks, unanswerable
 from ratchet.validate.prompts import normal_form
-from ratchet.validate.result import ValidationResult, require_valid
-from ratchet.validate.validate import validate
+from ratchet.validate.result import ValidationResult, require_valid, shards_of
+from ratchet.validate.validate import validate, validate_step
 
 GYM = '{"family": "gcd", "answer": "3", "metadata": {}}'
 GOOD = (
@@ -224,3 +224,19 @@ def test_the_documentation_names_every_check() -> None:
     page = (Path(__file__).parents[2] / "docs" / "validate.md").read_text()
     rows = [line.split("`")[1] for line in page.splitlines() if line.startswith("| `")]
     assert rows == [check.name for check in checks()]
+
+
+def test_the_step_returns_the_shards_of_as_many_pods_as_each_find_a_problem(tmp_path: Path) -> None:
+    write_records(tmp_path / "problems.parquet", GOOD, Problem)
+    made = [tmp_path / "problems.parquet", tmp_path / "out", tmp_path / "report.html"]
+    assert validate_step(*made, pods=2) == ["0/2", "1/2"]
+    assert (tmp_path / "report.html").read_text().startswith("<!doctype html>")
+    with pytest.raises(InputError, match="3 pods for 2 problems"):  # two train, and eval and ood together two
+        validate_step(*made, pods=3)
+    with pytest.raises(InputError, match="2 pods for 1 problems"):  # of the training problems one is attempted
+        validate_step(*made, pods=2, limit=1)
+
+
+def test_a_split_that_nothing_is_drawn_from_limits_no_pods() -> None:
+    result = ValidationResult(True, {"eval": 5, "ood": 2}, "sha256:x", ())
+    assert len(shards_of(result, 7)) == 7

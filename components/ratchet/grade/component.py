@@ -14,13 +14,13 @@ def grade(
     step: str,
     shard: str = "0/1",
 ) -> None:
-    """Grade the samples against the problems' answers: those of one shard of the problems, `i/n` with i from 0."""
+    """Grade the samples against the problems' answers; those of a shard, `i/n` with i from 0, in a place of its own."""
     from pathlib import Path
 
     from ratchet.grade import grade as grade_samples
-    from ratchet.shards import read_shard
+    from ratchet.shards import placed_at
     from ratchet.steps import placed
 
     files = Path(samples.path, "samples.parquet"), Path(problems.path, "problems.parquet")
-    with placed(workspace, step, attempts.path) as out:
-        grade_samples(*files, out, shard=read_shard(shard))
+    with placed(workspace, placed_at(step, shard), attempts.path) as out:
+        grade_samples(*files, out)

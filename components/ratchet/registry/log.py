@@ -43,7 +43,7 @@ def log_checkpoint(
         raise InputError(f"run name {run_name!r}", expected="a name without quotes")
     entry = make_entry(Evidence(checkpoint, profile, verdict, report, parent), run_name, round)
     with opened(tracking_uri, experiment) as (client, experiment_id):
-        run = _run(client, experiment_id, run_name, started_by)
+        run = run_of(client, experiment_id, run_name, started_by)
         model = _model(client, run, entry)
         if str(model.status) != "READY":
             log_weights(client, model.model_id, checkpoint, entry.tags["ratchet.digest"], weights)
@@ -51,7 +51,7 @@ def log_checkpoint(
         return str(model.model_id)
 
 
-def _run(client: "MlflowClient", experiment_id: str, name: str, started_by: str | None) -> "Run":
+def run_of(client: "MlflowClient", experiment_id: str, name: str, started_by: str | None = None) -> "Run":
     """The run of that name, found by its tag or created; of two that were created at once the first."""
     wanted = f"tags.`{RUN_TAG}` = '{name}'"
     found = client.search_runs([experiment_id], wanted, order_by=["attributes.start_time"])

@@ -28,6 +28,10 @@ _SETTINGS = {
 }
 
 
+class Unavailable(InputError):
+    """MLflow does not answer, or not as it should: the same call may go through later."""
+
+
 @contextmanager
 def opened(tracking_uri: str, experiment: str) -> Iterator[tuple["MlflowClient", str]]:
     """A client and the id of the experiment, which is created where there is none; see `connected`."""
@@ -62,7 +66,7 @@ def connected(tracking_uri: str) -> Iterator["MlflowClient"]:
         try:
             yield MlflowClient(tracking_uri=tracking_uri, registry_uri=tracking_uri)
         except (MlflowException, SQLAlchemyError, OSError, *_s3_errors()) as error:
-            raise InputError(
+            raise Unavailable(
                 f"MLflow can't be used ({_said(error)})",
                 where=without_password(tracking_uri),
                 expected="an MLflow that answers",

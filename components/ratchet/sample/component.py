@@ -30,16 +30,17 @@ def sample(
 ) -> None:
     """Draw `attempts` attempts at each problem of the splits (0 = no limit on their number).
 
-    Shard i/n draws those at every n-th problem. The back end `openai` asks the server at `base_url`.
+    Shard i/n draws those at every n-th problem, in a place of its own. The back end `openai` asks the server at
+    `base_url`.
     """
     from pathlib import Path
 
     from ratchet import sample as room
-    from ratchet.shards import read_shard
+    from ratchet.shards import placed_at, read_shard
     from ratchet.steps import located, placed
 
     sampling = room.Sampling(attempts, temperature, top_p, max_new_tokens, seed, prompt, tuple(stop), backend)  # type: ignore[arg-type]
-    with placed(workspace, step, samples.path) as out:
+    with placed(workspace, placed_at(step, shard), samples.path) as out:
         where = (limit or None, read_shard(shard), room.endpoint_at(backend, base_url, model))
         room.sample(
             Path(problems.path, "problems.parquet"),

@@ -1,5 +1,7 @@
 """The KFP component of `validate`."""
 
+from typing import List  # noqa: UP035  kfp reads typing's own names
+
 from kfp import dsl
 
 from ratchet.images import IMAGES
@@ -12,15 +14,17 @@ def validate(
     report: dsl.Output[dsl.HTML],
     workspace: str,
     step: str,
-) -> None:
-    """Check the problems and hand them on; problems that fail a check end the run."""
+    pods: int = 1,
+    limit: int = 0,
+) -> List[str]:  # noqa: UP006
+    """Check the problems, hand them on, and return the shards, as in 0/2, that `pods` pods sample and grade.
+
+    Problems that fail a check end the run. `limit` is the most training problems attempted, 0 for all.
+    """
     from pathlib import Path
 
     from ratchet.steps import placed
-    from ratchet.validate.result import require_valid
-    from ratchet.validate.validate import REPORT_FILE, validate
+    from ratchet.validate.validate import validate_step
 
     with placed(workspace, step, validated.path) as out:
-        result = validate(Path(problems.path), out)
-    Path(report.path).write_bytes((out / REPORT_FILE).read_bytes())
-    require_valid(result, problems.path)
+        return validate_step(Path(problems.path), out, Path(report.path), pods, limit)

@@ -6,6 +6,7 @@ from pathlib import Path
 from pydantic import ConfigDict
 
 from ratchet.errors import InputError
+from ratchet.shards import shards_for
 from ratchet.storage import as_record, read_json
 
 RESULT_FILE = "validation.json"
@@ -52,6 +53,16 @@ def read_validation(folder: Path) -> ValidationResult:
     """The result in a folder that `ratchet validate` wrote."""
     path = folder / RESULT_FILE
     return as_record(read_json(path), ValidationResult, path, "a result that `ratchet validate` wrote")
+
+
+def shards_of(result: ValidationResult, pods: int, limit: int = 0) -> list[str]:
+    """The shards that `pods` pods share the problems in: training problems at most `limit` of them, the others all.
+
+    Pods without a problem are refused.
+    """
+    train = result.problems.get("train", 0)
+    tried = (min(train, limit or train), sum(result.problems.values()) - train)
+    return shards_for(pods, min((count for count in tried if count), default=0))
 
 
 def require_valid(result: ValidationResult, where: Path | str = "") -> None:

@@ -12,7 +12,14 @@ from ratchet.storage import file_digest, read_records, write_json, write_records
 from ratchet.validate.checks import LONGEST_PROMPT, checks, frame
 from ratchet.validate.expectations import run_checks
 from ratchet.validate.report import render
-from ratchet.validate.result import RESULT_FILE, RESULT_VERSION, ValidationResult, read_validation
+from ratchet.validate.result import (
+    RESULT_FILE,
+    RESULT_VERSION,
+    ValidationResult,
+    read_validation,
+    require_valid,
+    shards_of,
+)
 
 PROBLEMS_FILE = "problems.parquet"
 REPORT_FILE = "report.html"
@@ -54,6 +61,17 @@ def validate(
         write_json(partial / RESULT_FILE, asdict(result))
 
     return read_validation(run_step(out, made_from, work))
+
+
+def validate_step(problems: Path, out: Path, report: Path, pods: int = 1, limit: int = 0) -> list[str]:
+    """The shards that so many pods share the problems in, after these passed their checks and the page is at `report`.
+
+    Problems that fail a check, and pods without a problem, are refused; see `shards_of`.
+    """
+    result = validate(problems, out)
+    report.write_bytes((out / REPORT_FILE).read_bytes())
+    require_valid(result, problems)
+    return shards_of(result, pods, limit)
 
 
 def _read(path: Path) -> list[Problem]:

@@ -1,73 +1,58 @@
-"""One attempt: a fresh child for the program, its problem's tester, and the verdict."""
+"""One attempt: a fresh child for the program, its problem's tests or cases, and the verdict."""
 
 import signal
-import socket
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import Any
 
-from ratchet.grade.sandbox import child, script, zygote
-from ratchet.grade.sandbox.lifeline import Lifeline, Lost, new_channel, out_of_time
+from ratchet.grade.sandbox import script, tester
+from ratchet.grade.sandbox.children import PATIENCE_S, Children, End
+from ratchet.grade.sandbox.lifeline import Lifeline, Lost, out_of_time
 from ratchet.grade.sandbox.limits import Level, Limits
-from ratchet.grade.sandbox.tester import Verdict
-from ratchet.grade.sandbox.testers import Testers
-
-PATIENCE_S = 2.0  # for the end of a child whose channel has ended
+from ratchet.grade.sandbox.names import Tests
+from ratchet.grade.sandbox.tester import Conversation, Verdict
 
 
-class End(NamedTuple):
-    """How a child ended."""
+def by_tests(program: str, tests: Tests, children: Children, limits: Limits) -> tuple[Verdict, bool]:
+    """What the tests, run in this process, say of the program; and whether they came to their end here."""
+    with children.next() as channel:
+        lifeline = Lifeline(channel, limits)
+        conversation = Conversation(lifeline)
+        with suppress(Lost):  # of which `run` will hear
+            lifeline.send(program.encode("utf-8", "surrogatepass"))
+        found = tester.run(tests, conversation)
+        return _with_its_end(found, lifeline.pid, children, limits), conversation.end is None
 
-    status: int
-    """Its exit code, or minus the signal."""
-    killed: bool
-    """Whether that was the zygote."""
-    cpu_s: float
 
-
-def verdict(job: dict[str, Any], limits: Limits, control: socket.socket, level: Level, testers: Testers) -> Verdict:
-    """What comes of the job's program: by its tests or its cases of input and output, or by how it ended."""
-    if job["cases"] is None:
-        found, end = _tested(job, limits, control, testers)
-        slow = found["outcome"] == "correct" and end.cpu_s > limits.cpu_s
-        return _of_end(end, limits, level) if slow or found["outcome"] == "lost" else found
+def by_cases(job: dict[str, Any], children: Children, limits: Limits) -> Verdict:
+    """What the cases of input and output say of the job's program."""
     if not job["cases"]:
         return {"outcome": "ungradable", "reason": "there are no tests"}
     for number, case in enumerate(job["cases"], start=1):
-        with _child(control) as channel:
+        with children.next_script() as channel:
             outcome = script.run(channel, job["program"], case["input"], limits)
-        end = _ended(control, PATIENCE_S if outcome.reason is None else 0.0)
+        end = children.end(PATIENCE_S if outcome.reason is None else 0.0)
         if outcome.failed:
             return {"outcome": "error", "reason": outcome.reason}
         if outcome.reason is not None:
             return {"outcome": "incorrect", "reason": outcome.reason}
         if end.status != 0 or end.cpu_s > limits.cpu_s:
-            return _of_end(end, limits, level)
+            return _of_end(end, limits, children.level)
         if not script.same(outcome.text, case["output"]):
             return {"outcome": "incorrect", "reason": f"test {number} of {len(job['cases'])}: another output"}
     return {"outcome": "correct", "reason": None}
 
 
-def _child(control: socket.socket) -> socket.socket:
-    """The channel to a new child."""
-    ours, theirs = new_channel()
-    with theirs:
-        socket.send_fds(control, [b"1"], [theirs.fileno()])
-    return ours
-
-
-def _ended(control: socket.socket, patience_s: float) -> End:
-    """How the child ended; after the patience it is killed."""
-    control.send(zygote.PATIENCE.pack(patience_s))
-    return End(*zygote.REPORT.unpack(control.recv(zygote.PACKET)))
-
-
-def _tested(job: dict[str, Any], limits: Limits, control: socket.socket, testers: Testers) -> tuple[Verdict, End]:
-    """The tests' verdict, and how the child ended."""
-    with _child(control) as channel:
-        with suppress(Lost):  # which the tester will see
-            Lifeline(channel, limits).send(child.job(job["program"]))
-        found = testers.verdict(job, channel)
-    return found, _ended(control, PATIENCE_S if found["outcome"] == "lost" else 0.0)
+def _with_its_end(found: Verdict, pid: int, children: Children, limits: Limits) -> Verdict:
+    """The verdict once the child has been ended: another, where how it ended must tell, or it took too long."""
+    if found["outcome"] == "lost":
+        return _of_end(children.end(PATIENCE_S), limits, children.level)
+    used_s = children.used_s(pid) if pid else None
+    if pid and used_s is not None and (used_s <= limits.cpu_s or found["outcome"] != "correct"):
+        children.kill(pid)
+        return found
+    end = children.end(0.0)
+    slow = found["outcome"] == "correct" and end.cpu_s > limits.cpu_s
+    return _of_end(end, limits, children.level) if slow else found
 
 
 def _of_end(end: End, limits: Limits, level: Level) -> Verdict:

@@ -11,10 +11,12 @@ from ratchet.grade.sandbox import values, wire
 from ratchet.grade.sandbox.isolation import CHANNEL, isolate
 
 if TYPE_CHECKING:
+    from ratchet.grade.sandbox import kernel
     from ratchet.grade.sandbox.limits import Level, Limits
 
 MODULE = "solution"
-READY, LOADED, VALUE, RAISED = b"ready", b"loaded", b"v", b"e"
+READY, LOADED, CALL, VALUE, RAISED = b"ready", b"loaded", b"c", b"v", b"e"
+_READY_FRAMED = wire.framed(READY)
 _REHEARSAL = """
 from typing import List
 import math
@@ -35,59 +37,42 @@ def solve(items: List[int], rest=()):
 CUTS = 50  # tries to find the part of a text that compiles
 
 
-def job(program: str, given: str | None = None) -> bytes:
-    """The message that gives a child its program and, where that is to read the standard input, the text for it.
-
-    Whole JSON would be dearer here: what it touches of Python's memory each child has to copy.
-    """
+def script(program: str, given: str) -> bytes:
+    """The message that gives a child a program that reads the standard input, and the text for it."""
     text = program.encode("utf-8", "surrogatepass")
-    if given is None:
-        return b"0 " + text
-    return b"%d " % (len(text) + 1) + text + given.encode("utf-8", "surrogateescape")
+    return b"%d " % len(text) + text + given.encode("utf-8", "surrogateescape")
 
 
-def run(channel: int, level: "Level", limits: "Limits", rules: int, scratch: Path | None) -> NoReturn:
-    """Takes a program from the channel, isolates this process and runs the program in it."""
-    if rules == CHANNEL:
-        rules = os.dup(rules)
-    os.dup2(channel, CHANNEL)
-    reader = wire.Reader(CHANNEL)
-    size, _, said = (reader.receive() or b"0 ").partition(b" ")
-    reads = size != b"0"
+def run(script: bool, level: "Level", limits: "Limits", last: "list[kernel.Call]", scratch: Path | None) -> NoReturn:
+    """Isolates this process, takes a program from the channel and runs it; a script uses the standard streams."""
     try:
-        _renew_standard_streams()
-        if reads:
-            _standard_streams(said[int(size) - 1 :])
-            said = said[: int(size) - 1]
-        isolate(level, limits, rules, scratch)
+        if script:
+            os.dup2(os.memfd_create("stdin"), 0)
+            os.dup2(CHANNEL, 1)
+        isolate(level, limits, last, scratch)
     except BaseException as error:
         wire.send(CHANNEL, f"{type(error).__name__}: {error}".encode())
         os._exit(0)
-    wire.send(CHANNEL, READY)
-    program = said.decode("utf-8", "surrogatepass")
-    if reads:
-        _run_script(program)
-    _serve(program, reader)
+    os.write(CHANNEL, _READY_FRAMED)
+    reader = wire.Reader(CHANNEL)
+    said = reader.receive()
+    if said is None:  # there was no use for this child
+        os._exit(0)
+    if script:
+        _run_script(_open_standard_streams(said))
+    _serve(said.decode("utf-8", "surrogatepass"), reader)
 
 
-def _renew_standard_streams() -> None:
-    """Opens what they are anew: flags and locks belong to an open file, and the next child has the zygote's too."""
-    quiet = os.open(os.devnull, os.O_RDWR)
-    for standard in (0, 1, 2):
-        os.dup2(quiet, standard)
-    os.close(quiet)
-
-
-def _standard_streams(given: bytes) -> None:
-    """The bytes as standard input, from memory, and the channel as standard output."""
-    opened = os.memfd_create("stdin")
-    with open(opened, "wb", closefd=False) as file:
+def _open_standard_streams(said: bytes) -> str:
+    """The program of the message; what follows it there becomes the standard input, from memory."""
+    size, _, rest = said.partition(b" ")
+    program, given = rest[: int(size)], rest[int(size) :]
+    with open(0, "wb", closefd=False) as file:
         file.write(given)
-    os.lseek(opened, 0, os.SEEK_SET)
-    os.dup2(opened, 0)
-    os.dup2(CHANNEL, 1)
+    os.lseek(0, 0, os.SEEK_SET)
     sys.stdin = open(0, encoding="utf-8", errors="surrogateescape", closefd=False)  # noqa: SIM115
     sys.stdout = open(1, "w", encoding="utf-8", errors="surrogateescape", closefd=False)  # noqa: SIM115
+    return program.decode("utf-8", "surrogatepass")
 
 
 def _run_script(program: str) -> NoReturn:
@@ -131,7 +116,7 @@ def rehearse() -> None:
     module = types.ModuleType(MODULE)
     exec(_compiled(_REHEARSAL), module.__dict__)
     for _ in range(16):
-        wire.send(going, b'["list", "call", ["name", "solve"], ["list", ["list", 1, "a", 2.5], ["tuple"]], ["dict"]]')
+        wire.send(going, CALL + (values.pack(["solve", [[1, "a", 2.5], ()], {}]) or b""))
         wire.send(going, VALUE + _encoded(_answer(reader.receive() or b"", module, []), []))
         reader.receive()
     os.close(coming)
@@ -140,6 +125,9 @@ def rehearse() -> None:
 
 def _answer(request: bytes, module: types.ModuleType, held: list[Any]) -> Any:
     """What the tester's request comes to: a call, an attribute (always as a handle) or the setting of one."""
+    if request[:1] == CALL:
+        name, arguments, named = values.unpack(request[1:])
+        return _named(module, name)(*arguments, **named)
 
     def meant(tag: str, which: Any) -> Any:
         return held[which] if tag == "handle" else _named(module, which)

@@ -12,20 +12,39 @@ MS_BIND, MS_REC, MS_PRIVATE = 4096, 16384, 1 << 18
 MNT_DETACH = 2
 PR_SET_PDEATHSIG, PR_SET_DUMPABLE, PR_GET_SECCOMP, PR_SET_SECCOMP = 1, 4, 21, 22
 PR_SET_CHILD_SUBREAPER, PR_SET_NO_NEW_PRIVS = 36, 38
-SYS_PIVOT_ROOT, SYS_CAPSET = 155, 126  # x86-64; `seccomp.supported` is asked before either is used
+# Numbers of x86-64; `seccomp.supported` is asked before any is used.
+SYS_PIVOT_ROOT, SYS_CAPSET, SYS_PRCTL, SYS_PRLIMIT64 = 155, 126, 157, 302
 CAPABILITY_VERSION_3 = 0x20080522
 
 _libc = ctypes.CDLL(None, use_errno=True)
+_kept: list[ctypes.Array[ctypes.c_char]] = []  # what prepared calls point to
 _NOTHING = (None,) * 6
 _libc.syscall.argtypes = (ctypes.c_long, *(ctypes.c_void_p,) * 6)  # whole registers, whatever is put there
 _libc.syscall.restype = ctypes.c_long
 _libc.prctl.argtypes = (ctypes.c_int, ctypes.c_ulong, ctypes.c_void_p, ctypes.c_ulong, ctypes.c_ulong)
 _libc_with_lock = ctypes.PyDLL(None, use_errno=True)  # Python's own lock is held throughout
+_plain_syscall = _libc_with_lock.syscall
+_plain_syscall.argtypes = (ctypes.c_ulong,) * 6
+_plain_syscall.restype = ctypes.c_long
 
 
 def syscall(number: int, *arguments: int | bytes | None | ctypes.Array[ctypes.c_char]) -> int:
     """The call's result; an OSError where the kernel refuses."""
     return _checked(_libc.syscall(number, *arguments, *_NOTHING[len(arguments) :]))
+
+
+Call = tuple[int, ...]  # a number and its arguments, as whole registers; of x86-64
+
+
+def make(calls: list[Call]) -> None:
+    """Makes prepared system calls one after another; an OSError where the kernel refuses one.
+
+    For children: each function of Python's own that one calls instead, each object that it makes, is a page of memory
+    more that it has to copy.
+    """
+    for call in calls:
+        if _plain_syscall(*call) < 0:
+            _checked(-1)
 
 
 def fork() -> int:
@@ -67,11 +86,25 @@ def drop_capabilities() -> None:
     syscall(SYS_CAPSET, header, ctypes.create_string_buffer(24))
 
 
+def keep(pointed_to: ctypes.Array[ctypes.c_char]) -> int:
+    """The address of these bytes, which stay there as long as this process."""
+    _kept.append(pointed_to)
+    return ctypes.addressof(pointed_to)
+
+
+def struct_of_limit(which: int, value: int) -> int:
+    """The address of what the call `prlimit64` takes for the limit that `set_limit` would set; it stays there."""
+    return keep(ctypes.create_string_buffer(struct.pack("QQ", *(_within(which, value),) * 2)))
+
+
 def set_limit(which: int, value: int) -> None:
     """Sets a resource limit for good, or leaves a lower one that was inherited."""
+    resource.setrlimit(which, (_within(which, value),) * 2)
+
+
+def _within(which: int, value: int) -> int:
     _, hard = resource.getrlimit(which)
-    kept = value if hard == resource.RLIM_INFINITY else min(value, hard)
-    resource.setrlimit(which, (kept, kept))
+    return value if hard == resource.RLIM_INFINITY else min(value, hard)
 
 
 def _checked(result: int) -> int:

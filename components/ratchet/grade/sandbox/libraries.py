@@ -6,10 +6,8 @@ nearly all: the fewer pages of memory these share with what is not used, the few
 
 import importlib
 
-_MOST_USED = """
-bisect collections copy datetime decimal fractions functools heapq itertools math operator random re string typing
-"""
+_MOST_USED = "bisect collections copy functools heapq itertools math operator random re string typing"
 # What the sandbox itself brings along.
-_OTHERS = "array ctypes gc json pathlib resource select signal socket struct"
-for _name in (_MOST_USED + _OTHERS).split():
+_OTHERS = "ctypes gc json pathlib resource select signal socket struct"
+for _name in f"{_MOST_USED} {_OTHERS}".split():
     importlib.import_module(_name)

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 NOBODY = 65534
 WORK = "/work"
-_WORK_FOLDER = Path(WORK)
 INODES = 1024
 _SYSTEM = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/share/zoneinfo")
 _DEVICES = ("/dev/null", "/dev/urandom")
@@ -67,22 +66,27 @@ def settle() -> None:
     kernel.mount("none", "/", None, kernel.MS_REMOUNT | kernel.MS_RDONLY | kernel.MS_NOSUID | kernel.MS_NODEV)
 
 
-def make_private(limits: "Limits") -> None:
-    """Gives this process an empty work folder that only its children see too, and another user than root."""
+def make_private(limits: "Limits") -> int:
+    """Gives this process an empty work folder that only its children see too, and another user than root.
+
+    Returned is a descriptor that `folder_state` takes and nothing can be opened by.
+    """
     kernel.unshare(kernel.CLONE_NEWNS)
     options = f"size={limits.file_bytes},nr_inodes={INODES},mode=777"
     flags = kernel.MS_NOSUID | kernel.MS_NODEV | kernel.MS_NOEXEC | kernel.MS_NOATIME
     kernel.mount("tmpfs", WORK, "tmpfs", flags, options)
     os.chdir(WORK)
+    opened = os.open(WORK, os.O_PATH | os.O_CLOEXEC)
     become_nobody()
+    return opened
 
 
-def work_folder_state() -> tuple[int, ...]:
+def folder_state(folder: int) -> tuple[int, ...]:
     """What stays equal as long as nothing is made or changed in the work folder.
 
     An entry in a folder in memory changes its size, and one that is made and removed its times.
     """
-    state = _WORK_FOLDER.stat()
+    state = os.stat(folder)
     return state.st_mode, state.st_nlink, state.st_size, state.st_mtime_ns, state.st_ctime_ns
 
 

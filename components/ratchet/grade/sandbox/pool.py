@@ -94,17 +94,18 @@ class Worker:
         """Hands a job over."""
         self.jobs.append((number, job))
         with suppress(BrokenPipeError):  # of which `take` will hear
-            wire.send(self.input, json.dumps({name: getattr(job, name) for name in job.__slots__}).encode())
+            said = {name: getattr(job, name) for name in job.__slots__}
+            wire.send(self.input, json.dumps({"number": number, **said}).encode())
 
     def take(self) -> tuple[int, dict[str, Any]]:
         """The number of the first of its jobs and the verdict on it; an error where the worker has died of it."""
         number, _ = self.jobs.popleft()
-        said = wire.receive(self.output)
-        if said is None:
-            self.failed = "the worker ended"
-            return number, {"outcome": "error", "reason": "the worker that graded it ended"}
-        found: dict[str, Any] = json.loads(said)
-        return number, found
+        while (said := wire.receive(self.output)) is not None:
+            found: dict[str, Any] = json.loads(said)
+            if found["number"] == number:  # and no second answer to the one before
+                return number, found
+        self.failed = "the worker ended"
+        return number, {"outcome": "error", "reason": "the worker that graded it ended"}
 
 
 def levels_here() -> dict[Level, str | None]:

@@ -21,8 +21,10 @@ class Ran:
 def run(channel: socket.socket, program: str, given: str, limits: Limits) -> Ran:
     """Runs the program in the child at the other end, with `given` as its input."""
     lifeline = Lifeline(channel, limits)
+    if len(given) > limits.file_bytes // 4:  # it must fit into a file, in UTF-8
+        return Ran(reason="the input of a case is too long", failed=True)
     try:
-        lifeline.send(child.job(program, given))
+        lifeline.send(child.script(program, given))
         lifeline.meet()
         text = lifeline.rest()
     except (Failed, UnicodeEncodeError) as error:

@@ -66,21 +66,23 @@ def confine() -> None:
 
 def confine_further(pid: int) -> None:
     """Takes from this thread, and all that it starts, the rest. `pid` is its process, the one that it may signal."""
-    code, header, places = own_filter()
+    code, places, calls = own_filter()
     for place in places:
         _PID.pack_into(code, place, pid)
-    kernel.prctl(kernel.PR_SET_SECCOMP, SECCOMP_MODE_FILTER, header)
+    kernel.make(calls)
 
 
 @cache
-def own_filter() -> tuple[Bytes, Bytes, tuple[int, ...]]:
-    """The filter of a child, what points to it, and where in it the child's process id belongs.
+def own_filter() -> tuple[Bytes, tuple[int, ...], list[kernel.Call]]:
+    """The filter of a child, where in it the child's process id belongs, and the call that installs it.
 
     Made once, in the zygote: a child has only to fill in its number.
     """
     code = _packed(_own_program())
     places = tuple(place for place in range(4, len(code), _STEP.size) if code[place : place + 4] == _PID.pack(_ANY_PID))
-    return *_pointed_to(code), places
+    held, header = _pointed_to(code)
+    call = (kernel.SYS_PRCTL, kernel.PR_SET_SECCOMP, SECCOMP_MODE_FILTER, kernel.keep(header), 0, 0)
+    return held, places, [call]
 
 
 def _install(code: bytes) -> None:

@@ -1,21 +1,15 @@
 """The process that runs a problem's tests: it has the expected values, and of a program a channel to its child."""
 
 import builtins
-import json
-import os
 import random
-import signal
-import socket
-from typing import Any, NoReturn
+from typing import Any
 
-from ratchet.grade.sandbox import names, values
-from ratchet.grade.sandbox.child import LOADED, RAISED, VALUE
+from ratchet.grade.sandbox import values
+from ratchet.grade.sandbox.child import CALL, LOADED, RAISED, VALUE
 from ratchet.grade.sandbox.handles import Handle, Named, Opaque
 from ratchet.grade.sandbox.lifeline import Failed, Lifeline, Lost
-from ratchet.grade.sandbox.limits import Limits
 from ratchet.grade.sandbox.names import Tests
 
-TESTER_CPU_S = 10  # beyond the program's own; what a value costs the tests is bounded so
 Verdict = dict[str, str | None]  # outcome, or "lost" where the child's end must tell; and the reason
 _UNLIKE = (StopIteration, StopAsyncIteration, UnicodeError, BaseExceptionGroup)  # end an iterator; or take more to make
 _EXCEPTIONS = {
@@ -57,7 +51,7 @@ class Conversation:
 
     def _exchanged(self, request: list[Any]) -> bytes:
         try:
-            self.lifeline.send(values.encode(request, _tag_of))
+            self.lifeline.send(_packed(request) or values.encode(request, _tag_of))
             return self.lifeline.receive()
         except (values.TooLarge, MemoryError):
             raise Lost("what the tests hand to the program grew too large") from None
@@ -78,29 +72,6 @@ class Conversation:
         if tag != "handle" or type(number) is not int:
             raise ValueError(tag)
         return Handle(self, [tag, number])
-
-
-def serve(control: socket.socket, job: dict[str, Any], limits: Limits) -> NoReturn:
-    """Gives the verdict of the job's tests on each program whose channel comes over the control socket.
-
-    Ends with the socket. With each verdict goes whether this process can take another program: not after one that may
-    have left something here.
-    """
-    try:
-        tests: Tests | Verdict = names.read(job["tests"], job["prompt"], job["entry_point"])
-    except SyntaxError as error:
-        tests = _verdict("ungradable", f"the tests are no Python: {error.msg}")
-    while True:
-        said, descriptors, _, _ = socket.recv_fds(control, 1, 1)
-        if not said:
-            os._exit(0)
-        # Ends this process. Per program, unlike a limit of resources.
-        signal.setitimer(signal.ITIMER_PROF, limits.cpu_s + TESTER_CPU_S)
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, descriptors[0]) as channel:
-            conversation = Conversation(Lifeline(channel, limits))
-            verdict = run(tests, conversation) if isinstance(tests, Tests) else tests
-        stays = conversation.end is None and (not isinstance(tests, Tests) or tests.leave_nothing)
-        control.send(json.dumps([verdict, stays]).encode())
 
 
 def run(tests: Tests, conversation: Conversation) -> Verdict:
@@ -132,6 +103,13 @@ def _run_tests(tests: Tests, scope: dict[str, Any], conversation: Conversation) 
     exec(tests.code, scope)
     if tests.entry_point and callable(scope.get("check")) and type(scope["check"]) is not Named:
         scope["check"](candidate)
+
+
+def _packed(request: list[Any]) -> bytes | None:
+    """A call of one of the program's names with plain values, as a child reads it fastest; None for another request."""
+    verb, target, *rest = request
+    packed = values.pack([object.__getattribute__(target, "_tag")[1], *rest]) if type(target) is Named else None
+    return packed and CALL + packed if verb == "call" else None
 
 
 def _tag_of(sent: Any) -> list[Any]:

@@ -1,94 +1,157 @@
-"""The worker's side of its testers: one at a time, kept as long as the programs are attempts at one problem."""
+"""The worker's testers: one at a time, which takes the worker's place as long as the jobs are of one problem.
+
+It reads the jobs and writes the verdicts itself: with one process less between the grader and the program each program
+costs less. When a job of another problem comes, it hands that and the children that are left back to the worker.
+"""
 
 import json
+import mmap
 import os
 import resource
 import signal
 import socket
+import struct
+import time
 from typing import Any, NoReturn
 
-from ratchet.grade.sandbox import kernel, tester
-from ratchet.grade.sandbox.lifeline import cpu_s
+from ratchet.grade.sandbox import attempt, kernel, names, wire
+from ratchet.grade.sandbox.children import AT_ONCE, Children
 from ratchet.grade.sandbox.limits import Limits
-from ratchet.grade.sandbox.tester import TESTER_CPU_S, Verdict
+from ratchet.grade.sandbox.names import Tests
+from ratchet.grade.sandbox.tester import Verdict
 
+TESTER_CPU_S = 10  # beyond the program's own; what a value costs the tests is bounded so
 TESTER_MEMORY = 2**31
-PACKET = 4096
-CONTROL = 3  # the one descriptor that a tester keeps beside the standard three
-_SAME = ("tests", "entry_point", "prompt")  # what a tester is for
+LOOK_S = 0.5  # how often the worker looks for how long its tester has had its job
+_SAME = ("tests", "prompt", "entry_point")  # what a tester is for
+_HEAD = struct.Struct("Q?ii")  # the size of the next job, and what `Children` counts
+_IN_HAND = struct.Struct("qd")  # a job's number, and since when; 0 where it is answered
 
 
-class Testers:
-    """The tester of a worker, if there is one now."""
+class Desk:
+    """Where jobs come from and verdicts go; and, seen by the worker and its tester both, which job is in hand."""
 
-    def __init__(self, limits: Limits):
-        self.limits = limits
-        self.pid = 0
-        self.said: tuple[Any, ...] = ()
-        self.control: socket.socket | None = None
+    def __init__(self, jobs: int, verdicts: int):
+        self.jobs = jobs
+        self.verdicts = verdicts
+        self._shared = mmap.mmap(-1, mmap.PAGESIZE)
 
-    def verdict(self, job: dict[str, Any], channel: socket.socket) -> Verdict:
-        """The tests' verdict on the program at the other end of the channel."""
-        said = tuple(job[name] for name in _SAME)
-        if self.control is None or said != self.said:
-            self.end()
-            self.control = self._start(job)
-            self.said = said
-        used_s = cpu_s(self.pid) or 0.0
+    def next(self) -> bytes | None:
+        """The next job, as it comes; None where there will be no more."""
+        return wire.receive(self.jobs)
+
+    def take(self, number: int) -> None:
+        """Notes that the job is in hand."""
+        _IN_HAND.pack_into(self._shared, 0, number, time.monotonic())
+
+    def answer(self, verdict: Verdict) -> None:
+        """Answers the job in hand.
+
+        Who ends in between has its job answered twice, and the grader passes over the second answer.
+        """
+        wire.send(self.verdicts, json.dumps({"number": self.in_hand()[0], **verdict}).encode())
+        _IN_HAND.pack_into(self._shared, 0, 0, 0.0)
+
+    def in_hand(self) -> tuple[int, float]:
+        """The number of the job in hand, and since when; that is 0 where there is none."""
+        number, since = _IN_HAND.unpack_from(self._shared)
+        return number, since
+
+
+def serve(job: dict[str, Any], desk: Desk, children: Children, limits: Limits) -> bytes | None:
+    """Has a new tester answer the job and those that follow it at the same problem; returned is the next job, if any.
+
+    An answer is given in any case: where the tester ends early, that is its verdict.
+    """
+    ours, theirs = socket.socketpair()
+    desk.take(job["number"])
+    pid = kernel.fork()
+    if pid == 0:
         try:
-            socket.send_fds(self.control, [b"1"], [channel.fileno()])
-            packet = self.control.recv(PACKET)
+            ours.close()
+            _become_tester(job, desk, children, limits, theirs)
+        finally:
+            os._exit(1)
+    theirs.close()
+    children.drop()  # they are the tester's now
+    with ours:
+        following = _handed_back(ours, desk, children, limits, pid)
+    _, status = os.waitpid(pid, 0)
+    if following is None:
+        children.used_folder = children.folder >= 0  # there is no saying
+        if desk.in_hand()[1]:
+            desk.answer(_of_end(os.waitstatus_to_exitcode(status), limits))
+    return following or desk.next()
+
+
+def _handed_back(ours: socket.socket, desk: Desk, children: Children, limits: Limits, pid: int) -> bytes | None:
+    """The job that the tester hands back, empty where it had none; None where it ended without a word."""
+    ours.settimeout(LOOK_S)
+    while True:
+        try:
+            head, descriptors, _, _ = socket.recv_fds(ours, _HEAD.size, AT_ONCE)
         except TimeoutError:
-            self.end()
-            return {"outcome": "error", "reason": f"no verdict within {self.limits.wall_s:g} s of the clock"}
-        except OSError:
-            packet = b""
-        if not packet:
-            return self._ended_early(used_s)
-        verdict, stays = json.loads(packet)
-        if not stays:
-            self.end()
-        found: Verdict = verdict
-        return found
-
-    def end(self) -> tuple[int, float]:
-        """Ends the tester, if there is one: its exit code and its processor time."""
-        if self.control is None:
-            return 0, 0.0
-        self.control.close()
-        self.control = None
-        os.kill(self.pid, signal.SIGKILL)
-        _, status, used = os.wait4(self.pid, 0)
-        return os.waitstatus_to_exitcode(status), used.ru_utime + used.ru_stime
-
-    def _ended_early(self, used_s: float) -> Verdict:
-        code, in_all_s = self.end()
-        # The timer counts in ticks, and so not to the second.
-        if in_all_s - used_s >= self.limits.cpu_s + TESTER_CPU_S - 1:
-            return {"outcome": "incorrect", "reason": "the tests used up their time on what the program returned"}
-        return {"outcome": "error", "reason": f"the tester ended early ({code})"}
-
-    def _start(self, job: dict[str, Any]) -> socket.socket:
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        ours.settimeout(self.limits.wall_s)
-        self.pid = kernel.fork()
-        if self.pid == 0:
-            try:
-                _become_tester(theirs.detach(), job, self.limits)
-            finally:
-                os._exit(1)
-        theirs.close()
-        return ours
+            since = desk.in_hand()[1]
+            if since and time.monotonic() - since > limits.wall_s + LOOK_S:
+                os.kill(pid, signal.SIGKILL)
+            continue
+        if not head:
+            return None
+        size, children.used_folder, children.forked, children.next_row = _HEAD.unpack(head)
+        children.ready.extend(socket.socket(fileno=descriptor) for descriptor in descriptors)
+        ours.settimeout(None)
+        return wire.exactly(ours.fileno(), size)
 
 
-def _become_tester(control: int, job: dict[str, Any], limits: Limits) -> NoReturn:
+def _of_end(code: int, limits: Limits) -> Verdict:
+    """The verdict on the program in whose tests the tester ended."""
+    if code == -signal.SIGPROF:
+        return {"outcome": "incorrect", "reason": "the tests used up their time on what the program returned"}
+    if code == -signal.SIGKILL:
+        return {"outcome": "error", "reason": f"the tester was killed, or gave no verdict within {limits.wall_s:g} s"}
+    return {"outcome": "error", "reason": f"the tester ended early ({code})"}
+
+
+def _become_tester(
+    job: dict[str, Any], desk: Desk, children: Children, limits: Limits, theirs: socket.socket
+) -> NoReturn:
     kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
-    os.dup2(control, CONTROL)
-    os.closerange(CONTROL + 1, 1 << 20)  # the grader's channel and the zygote's
-    quiet = os.open(os.devnull, os.O_RDWR)
-    for standard in (0, 1, 2):
-        os.dup2(quiet, standard)
-    os.close(quiet)
+    os.dup2(0, 2)  # which is nowhere
     kernel.set_limit(resource.RLIMIT_AS, TESTER_MEMORY)
     kernel.set_limit(resource.RLIMIT_CORE, 0)
-    tester.serve(socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, 0, CONTROL), job, limits)
+    following = _answer_all(job, desk, children, limits)
+    head = _HEAD.pack(len(following), children.used_folder, children.forked, children.next_row)
+    socket.send_fds(theirs, [head], [channel.fileno() for channel in children.ready])
+    theirs.sendall(following)
+    os._exit(0)
+
+
+def _answer_all(job: dict[str, Any], desk: Desk, children: Children, limits: Limits) -> bytes:
+    """Answers the job and those that follow it at its problem; returned is the first that doesn't, if it has come.
+
+    Not those that follow a program that may have left something here.
+    """
+    said = [job[name] for name in _SAME]
+    try:
+        tests: Tests | Verdict = names.read(*said)
+    except SyntaxError as error:
+        tests = {"outcome": "ungradable", "reason": f"the tests are no Python: {error.msg}"}
+    while True:
+        if isinstance(tests, Tests):
+            # Ends this process. Per program, unlike a limit of resources.
+            signal.setitimer(signal.ITIMER_PROF, limits.cpu_s + TESTER_CPU_S)
+            verdict, stays = attempt.by_tests(job["program"], tests, children, limits)
+            signal.setitimer(signal.ITIMER_PROF, 0)
+            stays = stays and tests.leave_nothing and not children.used_folder
+        else:
+            verdict, stays = tests, True
+        desk.answer(verdict)
+        if not stays:
+            return b""
+        message = desk.next()
+        if message is None:
+            return b""
+        job = json.loads(message)
+        if job["cases"] is not None or [job[name] for name in _SAME] != said:
+            return message
+        desk.take(job["number"])

@@ -14,15 +14,16 @@ def framed(message: bytes) -> bytes:
 
 def send(descriptor: int, message: bytes) -> None:
     """Writes one message, however long that takes."""
-    left = memoryview(framed(message))
-    while left:
-        left = left[os.write(descriptor, left) :]
+    whole = framed(message)
+    sent = os.write(descriptor, whole)
+    while sent < len(whole):
+        sent += os.write(descriptor, memoryview(whole)[sent:])
 
 
 def receive(descriptor: int) -> bytes | None:
     """The next message, however long that takes, or None where the stream ends."""
-    header = _exactly(descriptor, HEADER.size)
-    return None if header is None else _exactly(descriptor, HEADER.unpack(header)[0])
+    header = exactly(descriptor, HEADER.size)
+    return None if header is None else exactly(descriptor, HEADER.unpack(header)[0])
 
 
 class Reader:
@@ -34,6 +35,12 @@ class Reader:
 
     def receive(self) -> bytes | None:
         """The next message, however long that takes, or None where the stream ends."""
+        if not self.ahead:
+            self.ahead = os.read(self.descriptor, READ_AHEAD)
+            whole = len(self.ahead) >= HEADER.size and HEADER.unpack_from(self.ahead)[0] + HEADER.size
+            if whole == len(self.ahead):  # most are that short, and alone
+                said, self.ahead = self.ahead[HEADER.size :], b""
+                return said
         header = self._exactly(HEADER.size)
         return None if header is None else self._exactly(HEADER.unpack(header)[0])
 
@@ -50,7 +57,8 @@ class Reader:
         return said
 
 
-def _exactly(descriptor: int, size: int) -> bytes | None:
+def exactly(descriptor: int, size: int) -> bytes | None:
+    """As many bytes as that, however long that takes, or None where the stream ends before."""
     found = bytearray()
     while len(found) < size:
         piece = os.read(descriptor, min(size - len(found), 1 << 20))

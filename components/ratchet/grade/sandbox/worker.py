@@ -1,5 +1,6 @@
 """A worker: starts its zygote while it knows no test, then takes jobs from the grader one at a time."""
 
+import fcntl
 import gc
 import json
 import os
@@ -36,21 +37,39 @@ def main(level: "Level", limits: "Limits") -> NoReturn:
 
 def _become_zygote(ours: socket.socket, theirs: socket.socket, level: "Level", limits: "Limits") -> NoReturn:
     ours.close()
+    _renew(0, 1, 2)
+    control = fcntl.fcntl(theirs.fileno(), fcntl.F_DUPFD_CLOEXEC, isolation.CHANNEL + 1)
+    theirs.close()
+    os.dup2(0, isolation.CHANNEL)  # so that no other descriptor gets this number
+    zygote.serve(socket.socket(fileno=control), level, limits)
+
+
+def _renew(*standard: int) -> None:
+    """Points standard streams nowhere."""
     quiet = os.open(os.devnull, os.O_RDWR)
-    for standard in (0, 1, 2):
-        os.dup2(quiet, standard)
+    for each in standard:
+        os.dup2(quiet, each)
     os.close(quiet)
-    zygote.serve(theirs, level, limits)
 
 
 def _serve(control: socket.socket, level: "Level", limits: "Limits") -> None:
-    from ratchet.grade.sandbox.attempt import verdict  # the zygote does without what this needs
-    from ratchet.grade.sandbox.testers import Testers
+    from ratchet.grade.sandbox import attempt, testers  # the zygote does without what these need
+    from ratchet.grade.sandbox.children import Children
 
-    hello = control.recv(zygote.PACKET) or b'{"failed": "the process that children are forked from has ended"}'
+    desk = testers.Desk(os.dup(0), os.dup(1))
+    _renew(0, 1)  # tests may print
+    children = Children(control, level)
+    failed = children.greet()
     gc.freeze()  # a tester's collections then leave these pages alone
-    testers = Testers(limits)
-    wire.send(1, hello)
-    while (message := wire.receive(0)) is not None:
-        wire.send(1, json.dumps(verdict(json.loads(message), limits, control, level, testers)).encode())
-    testers.end()
+    wire.send(desk.verdicts, json.dumps({} if failed is None else {"failed": failed}).encode())
+    message = desk.next()
+    while message is not None:
+        children.renew()
+        job = json.loads(message)
+        if job["cases"] is None:
+            children.require()
+            message = testers.serve(job, desk, children, limits)
+            continue
+        desk.take(job["number"])
+        desk.answer(attempt.by_cases(job, children, limits))
+        message = desk.next()

@@ -17,15 +17,16 @@ if TYPE_CHECKING:
     from ratchet.grade.sandbox.limits import Level, Limits
 
 PACKET = 4096
-PATIENCE = struct.Struct("d")
+FORK, FORK_SCRIPT, RETIRE = b"fork", b"script", b"retire"  # with the channels of as many children; without any
+END = struct.Struct("id")  # which of the last row of children, and the patience for its end
 REPORT = struct.Struct("i?d")  # the child's status, whether it was killed, its processor time
 FOLDER_USED = 77  # the exit code of a zygote whose work folder a program has used
 _DESCRIPTOR = struct.Struct("i")
-_ROOM = socket.CMSG_SPACE(_DESCRIPTOR.size)
+_ROOM = socket.CMSG_SPACE(64 * _DESCRIPTOR.size)
 
 
 def serve(control: socket.socket, level: "Level", limits: "Limits") -> NoReturn:
-    """Forks a child for each order on the control socket and reports how it ended; ends with its worker."""
+    """Forks children as the control socket orders and reports how they ended; ends with its worker."""
     try:
         _settle(level)
         _warm()
@@ -33,7 +34,7 @@ def serve(control: socket.socket, level: "Level", limits: "Limits") -> NoReturn:
         _say_failed(control, error)
     if level == "namespaces":
         _succeed(control, level, limits)
-    _fork_children(control, level, limits, first=True)
+    _fork_children(control, level, limits)
 
 
 def _succeed(control: socket.socket, level: "Level", limits: "Limits") -> NoReturn:
@@ -41,47 +42,82 @@ def _succeed(control: socket.socket, level: "Level", limits: "Limits") -> NoRetu
 
     As the first process of its namespace it takes all of them along when it ends.
     """
-    first = True
     while True:
         pid = kernel.fork()
         if pid == 0:
-            _fork_children(control, level, limits, first)
+            _fork_children(control, level, limits)
         _, status = os.waitpid(pid, 0)
         _kill_descendants(alone=True)
         if os.waitstatus_to_exitcode(status) != FOLDER_USED:
             os._exit(0)
-        first = False
 
 
-def _fork_children(control: socket.socket, level: "Level", limits: "Limits", first: bool) -> NoReturn:
-    scratch = None
+def _fork_children(control: socket.socket, level: "Level", limits: "Limits") -> NoReturn:
+    scratch, order = None, b""
     try:
         kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)
         scratch = _new_scratch(level)
-        rules = isolation.prepare(level, limits)
-        if first:
-            control.send(b"{}")
-        alone = level == "namespaces"
-        unused = namespaces.work_folder_state() if alone else ()
-        while (channel := _next_order(control)) is not None:
-            pid = kernel.fork()
-            if pid == 0:
-                try:
-                    child.run(channel, level, limits, rules, scratch)
-                finally:  # whatever the program raises: what follows here is for the zygote alone
-                    os._exit(1)
-            os.close(channel)
-            report = _report(pid, control)
-            _kill_descendants(alone)
-            _clear(scratch)
-            control.send(report)
-            if alone and namespaces.work_folder_state() != unused:
-                os._exit(FOLDER_USED)
+        rules = isolation.prepare(level, limits, lambda folder: _lend(control, folder))
+        last = isolation.last_calls(level, limits, rules)
+        control.send(b"{}")
+        row: dict[int, int] = {}  # by their places in it
+        while True:
+            order, channels = _next_order(control)
+            if len(order) == END.size:
+                which, patience_s = END.unpack(order)
+                report = _report(row.pop(which), patience_s)
+                if level == "process":
+                    _clear_away(row, level, scratch)
+                control.send(report)
+                continue
+            _clear_away(row, level, scratch)
+            if not channels:
+                break
+            for place, channel in enumerate(channels):
+                row[place] = _forked(channel, order == FORK_SCRIPT, level, limits, last, scratch)
     except Exception as error:
         _say_failed(control, error)
     finally:
         _remove(scratch)
-        os._exit(0)
+        os._exit(FOLDER_USED if order == RETIRE else 0)
+
+
+def _lend(control: socket.socket, folder: int) -> None:
+    socket.send_fds(control, [b"folder"], [folder])
+
+
+def _forked(
+    channel: int, script: bool, level: "Level", limits: "Limits", last: list[kernel.Call], scratch: Path | None
+) -> int:
+    """The process id of a new child at the other end of the channel."""
+    os.dup2(channel, isolation.CHANNEL)
+    os.close(channel)
+    _renew_standard_streams()
+    pid = kernel.fork()
+    if pid == 0:
+        try:
+            child.run(script, level, limits, last, scratch)
+        finally:  # whatever the program raises: what follows is for the zygote alone
+            os._exit(1)
+    os.dup2(0, isolation.CHANNEL)  # the channel shall end with the child; and its number stays taken
+    return pid
+
+
+def _renew_standard_streams() -> None:
+    """Opens what they are anew: flags and locks belong to an open file, and a child shares that with none other."""
+    quiet = os.open(os.devnull, os.O_RDWR)
+    for standard in (0, 1, 2):
+        os.dup2(quiet, standard)
+    os.close(quiet)
+
+
+def _clear_away(row: dict[int, int], level: "Level", scratch: Path | None) -> None:
+    """Leaves nothing of the last row of children, whether they were used or not."""
+    for pid in row.values():
+        _kill(pid)
+    row.clear()
+    _kill_descendants(level == "namespaces")
+    _clear(scratch)
 
 
 def _say_failed(control: socket.socket, error: Exception) -> NoReturn:
@@ -104,20 +140,14 @@ def _settle(level: "Level") -> None:
     kernel.prctl(kernel.PR_SET_DUMPABLE, 0)
 
 
-def _next_order(control: socket.socket) -> int | None:
-    """The channel of the next child; None where the worker is gone."""
-    while True:
-        packet, ancillary, _, _ = control.recvmsg(PACKET, _ROOM, socket.MSG_CMSG_CLOEXEC)
-        if not packet:
-            return None
-        if ancillary:
-            return int(_DESCRIPTOR.unpack_from(ancillary[0][2])[0])
+def _next_order(control: socket.socket) -> tuple[bytes, list[int]]:
+    """The next order and the channels that came with it; an empty one where the worker is gone."""
+    packet, ancillary, _, _ = control.recvmsg(PACKET, _ROOM, socket.MSG_CMSG_CLOEXEC)
+    return packet, [number for _, _, data in ancillary for (number,) in _DESCRIPTOR.iter_unpack(data)]
 
 
-def _report(pid: int, control: socket.socket) -> bytes:
+def _report(pid: int, patience_s: float) -> bytes:
     """How the child ended: by itself within the patience that the worker has when it is done with it, or killed."""
-    said = control.recv(PACKET)
-    patience_s = PATIENCE.unpack(said)[0] if said else 0.0
     ended = patience_s > 0 and _ends(pid, patience_s)
     if not ended:
         os.kill(pid, signal.SIGKILL)
@@ -201,3 +231,4 @@ def _warm() -> None:
     namespaces.readable_folders()
     gc.collect()
     gc.freeze()  # a child's collections then leave these pages alone
+    gc.set_threshold(20_000, 10, 10)  # and what a short program makes too
