@@ -22,9 +22,10 @@ def loaded(untrained: Path) -> tuple[Any, list[list[int]]]:
 
 
 def _decode(model: Any, prompts: list[list[int]], keys: list[int], width: int = 12, **options: Any) -> list[Decoded]:
-    settings = {"temperature": 1.0, "top_p": 1.0, "end_tokens": {NO_END}} | options
+    settings = {"new_tokens": width, "temperature": 1.0, "top_p": 1.0, "end_tokens": {NO_END}} | options
     counts = [len(keys) // len(prompts)] * len(prompts)
-    ended = dict(sum(decoding(model, prompts, counts, uniforms(keys, width), **settings), []))
+    steps = decoding(model, prompts, counts, lambda numbers: uniforms([keys[i] for i in numbers], width), **settings)
+    ended = dict(sum(steps, []))
     return [ended[row] for row in range(len(keys))]
 
 

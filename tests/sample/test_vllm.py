@@ -15,11 +15,11 @@ import pytest
 
 from ratchet.checkpoints import load_model, load_tokenizer
 from ratchet.errors import InputError
+from ratchet.identity import SAME_PRECISION
 from ratchet.records import Sample
 from ratchet.sample import SAMPLES_FILE, Endpoint, Sampling, sample
 from ratchet.sample.engine import Engine
 from ratchet.sample.fingerprint import Fingerprint, distance, fingerprint
-from ratchet.sample.identity import SAME_PRECISION
 from ratchet.sample.parts import Parts
 from ratchet.sample.transformers_engine import score_tokens
 from ratchet.storage import read_records

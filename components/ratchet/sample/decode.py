@@ -1,22 +1,26 @@
-"""Batched decoding with a KV cache: each prompt is read once for all its attempts, each attempt has its own randomness.
+"""Batched decoding: each prompt is read once for all its attempts, and each attempt has its own randomness.
 
 `model.generate` draws from one global random stream, so an attempt would depend on what else is in its batch and a run
-that was killed could not be completed with the same attempts. Here each attempt brings its own uniform numbers.
+that was killed could not be completed with the same attempts. Here each attempt brings its own uniform numbers. It also
+waits for the longest attempt of a batch; here the next attempt takes the place of one that ended.
 """
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ratchet.records import FinishReason
+from ratchet.sample.key_values import Prefix, Rows, prefixes, rows_for
 
 if TYPE_CHECKING:
     import torch
 
 Stops = Callable[[Sequence[int]], bool]
+Noise = Callable[[range], NDArray[np.float64]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,142 +42,180 @@ def decoding(
     model: Any,
     prompts: Sequence[Sequence[int]],
     counts: Sequence[int],
-    draws: NDArray[np.float64],
+    noise: Noise,
     *,
+    new_tokens: int,
     temperature: float,
     top_p: float,
     end_tokens: Collection[int],
     stops: Stops | None = None,
 ) -> Iterator[list[tuple[int, Decoded]]]:
-    """Yields after each token the attempts that it ended, by row; `counts[i]` rows continue prompt i, in order.
+    """Yields after each token the attempts that it ended, by number; `counts[i]` attempts continue prompt i, in order.
 
-    `draws` holds one row of uniform numbers an attempt; its width is the largest number of new tokens. An attempt ends
-    with an end token, when `stops` says so of its tokens, or at that width. Rows that have ended leave the batch, so
-    that a long answer does not make the others wait.
+    `noise` gives attempts' uniform numbers, a row of `new_tokens` each. An attempt ends with an end token, when `stops`
+    says so of its tokens, or after `new_tokens`. Those that wait join as soon as there is room.
     """
     import torch
 
-    written = _Written(np.zeros(draws.shape, dtype=np.int64), torch.zeros(len(draws), dtype=torch.float64))
-    noise = torch.from_numpy(draws)
-    ends = torch.tensor(sorted(end_tokens), dtype=torch.long)
-    with torch.inference_mode():
-        state = _read_prompts(model, prompts, counts)
-    for step in range(draws.shape[1]):
+    choose = partial(_choose, temperature=temperature, top_p=top_p)
+    waiting = _waiting(prefixes(model, prompts), counts)
+    prefix, numbers = next(waiting, (None, range(0)))
+    if prefix is None:
+        return
+    going = _going(rows_for(prefix, max(map(len, prompts)), new_tokens, sum(counts)), new_tokens, end_tokens)
+    while numbers or going.rows.count:
         with torch.inference_mode():  # not around the yield: what the caller does meanwhile is its own
-            chosen = _choose(state.logits, noise[state.rows, step], temperature, top_p)
-            written.add(state, step, chosen)
-            stopped = torch.isin(chosen, ends) | written.stopped(state.rows, step, stops)
-        out = stopped | (step + 1 == draws.shape[1])
-        yield [written.ended(row, step + 1, end_tokens, bool(by)) for row, by in _where(state.rows, stopped, out)]
-        if bool(out.all()):
-            return
-        with torch.inference_mode():
-            state.advance(model, (~out).nonzero()[:, 0], chosen)
+            going.read(model, choose)
+            while numbers and (free := going.rows.free()):
+                going.join(prefix, numbers[:free], noise(numbers[:free]), choose)
+                numbers = numbers[free:]
+                if not numbers:
+                    prefix, numbers = next(waiting, (prefix, range(0)))
+            ended = going.end(stops)
+        yield ended
+
+
+def _waiting(read: Iterable[Prefix], counts: Sequence[int]) -> Iterator[tuple[Prefix, range]]:
+    """Each prompt that was read, with the numbers of its attempts."""
+    start = 0
+    for prefix, count in zip(read, counts, strict=True):
+        if count:
+            yield prefix, range(start, start + count)
+        start += count
+
+
+Choose = Callable[["torch.Tensor", "torch.Tensor"], "tuple[torch.Tensor, torch.Tensor]"]
 
 
 @dataclass(slots=True)
-class _Written:
-    """What the attempts have written so far, a row each."""
+class _Going:
+    """The attempts that are under way, a row each; what lies beyond the rows in use means nothing.
 
-    token_ids: NDArray[np.int64]
+    Attributes:
+        ends: The end tokens.
+        numbers: Which attempt each row is.
+        noise: Its uniform numbers.
+        token_ids: What it has written, `lengths` tokens.
+        logprobs: Their log-probability.
+    """
+
+    rows: Rows
+    ends: "torch.Tensor"
+    numbers: "torch.Tensor"
+    noise: "torch.Tensor"
+    token_ids: "torch.Tensor"
+    lengths: "torch.Tensor"
     logprobs: "torch.Tensor"
 
-    def add(self, state: "_Batch", step: int, chosen: "torch.Tensor") -> None:
+    def read(self, model: Any, choose: Choose) -> None:
+        """Let the model read each row's last token, and choose the next ones."""
         import torch
 
-        logprobs = torch.log_softmax(state.logits.double(), -1).gather(1, chosen[:, None])[:, 0]
-        self.logprobs[state.rows] += logprobs
-        self.token_ids[state.rows.numpy(), step] = chosen.numpy()
+        if count := self.rows.count:
+            last = self.token_ids[torch.arange(count), self.lengths[:count] - 1]
+            self._write(slice(0, count), self.rows.read(model, last), choose)
 
-    def stopped(self, rows: "torch.Tensor", step: int, stops: Stops | None) -> "torch.Tensor":
+    def join(self, prefix: Prefix, numbers: range, noise: NDArray[np.float64], choose: Choose) -> None:
+        """Begin attempts at a prompt that was read, with the first token of each."""
         import torch
 
-        if stops is None:
-            return torch.zeros(len(rows), dtype=torch.bool)
-        return torch.tensor([stops(self.token_ids[row, : step + 1].tolist()) for row in rows.tolist()])
+        rows = slice(self.rows.count, self.rows.count + len(numbers))
+        self.rows.join(prefix, len(numbers))
+        self.numbers[rows] = torch.tensor(numbers)
+        self.noise[rows] = torch.from_numpy(noise)
+        self.lengths[rows] = 0
+        self.logprobs[rows] = 0
+        self._write(rows, prefix.logits.expand(len(numbers), -1), choose)
 
-    def ended(self, row: int, length: int, end_tokens: Collection[int], stopped: bool) -> tuple[int, Decoded]:
-        token_ids = self.token_ids[row, :length].tolist()
-        kept = token_ids[:-1] if token_ids[-1] in end_tokens else token_ids
-        return row, Decoded(kept, "stop" if stopped else "length", length, float(self.logprobs[row]))
-
-
-def _where(rows: "torch.Tensor", stopped: "torch.Tensor", out: "torch.Tensor") -> list[tuple[int, bool]]:
-    """The rows that are out, and whether each stopped of itself."""
-    return list(zip(rows[out].tolist(), stopped[out].tolist(), strict=True))
-
-
-@dataclass(slots=True)
-class _Batch:
-    """The attempts that are still going: which they are, what the cache holds of them, and their next logits."""
-
-    rows: "torch.Tensor"
-    mask: "torch.Tensor"
-    positions: "torch.Tensor"
-    cache: Any
-    logits: "torch.Tensor"
-
-    def advance(self, model: Any, going: "torch.Tensor", chosen: "torch.Tensor") -> None:
-        """Keep the rows that go on and read the token that each of them chose."""
+    def end(self, stops: Stops | None) -> list[tuple[int, Decoded]]:
+        """The attempts that their last token ended; their rows go to the last ones."""
         import torch
 
-        if len(going) < len(self.rows):
-            self.cache.batch_select_indices(going)
-            self.rows, self.mask, self.positions = self.rows[going], self.mask[going], self.positions[going]
-            chosen = chosen[going]
-        self.mask = torch.cat([self.mask, self.mask.new_ones(len(self.mask), 1)], dim=1)
-        self.positions = self.positions + 1
-        output = model(
-            input_ids=chosen[:, None],
-            attention_mask=self.mask,
-            position_ids=self.positions,
-            past_key_values=self.cache,
-            use_cache=True,
-        )
-        self.logits = output.logits[:, -1]
+        count = self.rows.count
+        lengths = self.lengths[:count]
+        stopped = torch.isin(self.token_ids[torch.arange(count), lengths - 1], self.ends)
+        if stops is not None:
+            stopped |= torch.tensor([stops(self._written(row)) for row in range(count)])
+        out = stopped | (lengths == self.token_ids.shape[1])
+        places = out.nonzero()[:, 0].tolist()
+        ended = [self._decoded(row, bool(stopped[row])) for row in places]
+        if places:
+            self._keep(~out)
+        return ended
+
+    def _write(self, rows: slice, logits: "torch.Tensor", choose: Choose) -> None:
+        import torch
+
+        places, lengths = torch.arange(rows.start, rows.stop), self.lengths[rows]
+        chosen, logprobs = choose(logits, self.noise[places, lengths])
+        self.token_ids[places, lengths] = chosen
+        self.logprobs[rows] += logprobs
+        self.lengths[rows] += 1
+
+    def _written(self, row: int) -> list[int]:
+        token_ids: list[int] = self.token_ids[row, : int(self.lengths[row])].tolist()
+        return token_ids
+
+    def _decoded(self, row: int, stopped: bool) -> tuple[int, Decoded]:
+        written = self._written(row)
+        kept = written[:-1] if written[-1] in self.ends else written
+        how: FinishReason = "stop" if stopped else "length"
+        return int(self.numbers[row]), Decoded(kept, how, len(written), float(self.logprobs[row]))
+
+    def _keep(self, going: "torch.Tensor") -> None:
+        """Close the gaps: the last rows that go on take the places of the first that don't."""
+        count = int(going.sum())
+        into, moved = (~going[:count]).nonzero()[:, 0], count + going[count:].nonzero()[:, 0]
+        self.rows.keep(count, moved, into)
+        for kept in (self.numbers, self.noise, self.token_ids, self.lengths, self.logprobs):
+            kept[into] = kept[moved]
 
 
-def _read_prompts(model: Any, prompts: Sequence[Sequence[int]], counts: Sequence[int]) -> _Batch:
-    """Read each prompt once, left-padded, then repeat what the cache holds for its attempts."""
+def _going(rows: Rows, new_tokens: int, end_tokens: Collection[int]) -> _Going:
+    """None under way yet."""
     import torch
 
-    width = max(len(prompt) for prompt in prompts)
-    ids = torch.zeros(len(prompts), width, dtype=torch.long)
-    mask = torch.zeros(len(prompts), width, dtype=torch.long)
-    for row, prompt in enumerate(prompts):
-        ids[row, width - len(prompt) :] = torch.tensor(prompt)
-        mask[row, width - len(prompt) :] = 1
-    positions = (mask.cumsum(1) - 1).clamp(min=0)
-    output = model(input_ids=ids, attention_mask=mask, position_ids=positions, use_cache=True, logits_to_keep=1)
-    cache = output.past_key_values
-    repeated = torch.arange(len(prompts)).repeat_interleave(torch.tensor(counts))
-    cache.batch_select_indices(repeated)
-    return _Batch(
-        rows=torch.arange(len(repeated)),
-        mask=mask[repeated],
-        positions=positions[repeated, -1:],
-        cache=cache,
-        logits=output.logits[repeated, -1],
+    count = len(rows.starts)
+    return _Going(
+        rows,
+        ends=torch.tensor(sorted(end_tokens), dtype=torch.long),
+        numbers=torch.zeros(count, dtype=torch.long),
+        noise=torch.zeros(count, new_tokens, dtype=torch.float64),
+        token_ids=torch.zeros(count, new_tokens, dtype=torch.long),
+        lengths=torch.zeros(count, dtype=torch.long),
+        logprobs=torch.zeros(count, dtype=torch.float64),
     )
 
 
-def _choose(logits: "torch.Tensor", noise: "torch.Tensor", temperature: float, top_p: float) -> "torch.Tensor":
-    """The token of each row: the likeliest at temperature 0, else the inverse distribution function at its noise."""
+def _choose(
+    logits: "torch.Tensor", noise: "torch.Tensor", temperature: float, top_p: float
+) -> "tuple[torch.Tensor, torch.Tensor]":
+    """The token of each row, and its log-probability under the model itself.
+
+    The token is the likeliest at temperature 0, else the inverse distribution function at the row's noise.
+    """
     import torch
 
+    logits = logits.float()
+    logprobs = torch.log_softmax(logits, -1)
     if temperature == 0:
-        return logits.argmax(-1)
-    probabilities = torch.softmax(logits.double() / temperature, -1)
-    if top_p < 1:
-        probabilities = _nucleus(probabilities, top_p)
-    cumulative = probabilities.cumsum(-1)
-    target = noise[:, None] * cumulative[:, -1:]
-    # The first token whose cumulative probability exceeds the target: never one of probability 0.
-    return torch.searchsorted(cumulative, target, right=True)[:, 0].clamp(max=logits.shape[-1] - 1)
+        chosen = logits.argmax(-1)
+    else:
+        probabilities = logprobs.exp() if temperature == 1 else torch.softmax(logits / temperature, -1)
+        if top_p < 1:
+            probabilities = _nucleus(probabilities, top_p)
+        # Summed in double precision, so that the many small ones of a large vocabulary count.
+        cumulative = probabilities.cumsum(-1, dtype=torch.float64)
+        target = noise[:, None] * cumulative[:, -1:]
+        # The first token whose cumulative probability exceeds the target: never one of probability 0.
+        chosen = torch.searchsorted(cumulative, target, right=True)[:, 0].clamp(max=logits.shape[-1] - 1)
+    return chosen, logprobs.gather(1, chosen[:, None])[:, 0].double()
 
 
 def _nucleus(probabilities: "torch.Tensor", top_p: float) -> "torch.Tensor":
     """The probabilities with all but the likeliest tokens set to 0: the fewest that together reach `top_p`."""
+    import torch
+
     ordered, order = probabilities.sort(dim=-1, descending=True)
-    before = ordered.cumsum(-1) - ordered
+    before = ordered.cumsum(-1, dtype=torch.float64) - ordered
     return probabilities.scatter(-1, order, ordered.masked_fill(before >= top_p, 0.0))

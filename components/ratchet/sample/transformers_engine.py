@@ -2,15 +2,18 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import groupby
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ratchet.checkpoints import end_tokens, load_model, load_tokenizer
 from ratchet.records import Sample
 from ratchet.sample.decode import Decoded, decoding, uniforms
 from ratchet.sample.engine import Engine, Job, Question, TokenIds, cut
+from ratchet.sample.key_values import require_keys_and_values
 from ratchet.sample.settings import Sampling, attempt_key
-
-ROWS_A_BATCH = 512  # attempts decoded at once: what a small model on a CPU is fastest with
 
 Row = tuple[Question, int]
 
@@ -20,11 +23,13 @@ def transformers_engine(job: Job) -> Iterator[Engine]:
     """The engine on the checkpoint's weights, in the precision that they are stored in."""
     tokenizer = load_tokenizer(job.checkpoint)
     model = load_model(job.checkpoint)
+    require_keys_and_values(model, str(job.checkpoint))
     ends = end_tokens(job.checkpoint, tokenizer)
 
     def draw(questions: Sequence[Question]) -> Iterator[list[Sample]]:
-        for rows in _batches(questions):
-            for finished in _decoding(rows, model, tokenizer, ends, job.sampling):
+        for together in _of_like_length(questions, job.sampling.max_new_tokens):
+            rows = [(question, attempt) for question in together for attempt in question.attempts]
+            for finished in _decoding(together, rows, model, tokenizer, ends, job.sampling):
                 yield _samples(rows, finished, tokenizer, job.sampling)
 
     precision = str(model.dtype).removeprefix("torch.")
@@ -43,32 +48,35 @@ def score_tokens(model: Any, texts: Sequence[TokenIds]) -> list[list[float]]:
     return scores
 
 
-def _batches(questions: Sequence[Question]) -> Iterator[list[Row]]:
-    """The attempts in batches of prompts of like length; all those at one prompt that a batch has room for together."""
-    batch: list[Row] = []
-    for question in sorted(questions, key=lambda question: len(question.token_ids)):
-        for start in range(0, len(question.attempts), ROWS_A_BATCH):
-            rows = [(question, attempt) for attempt in question.attempts[start : start + ROWS_A_BATCH]]
-            if batch and len(batch) + len(rows) > ROWS_A_BATCH:
-                yield batch
-                batch = []
-            batch = batch + rows
-    if batch:
-        yield batch
+def _of_like_length(questions: Sequence[Question], new_tokens: int) -> Iterator[list[Question]]:
+    """The questions in order of length, those together that want rows of like length: within one power of two.
+
+    All rows are as long as the longest needs, so one long prompt would leave room for few rows.
+    """
+    ordered = sorted(questions, key=lambda question: len(question.token_ids))
+    for _, together in groupby(ordered, lambda question: (len(question.token_ids) + new_tokens).bit_length()):
+        yield list(together)
 
 
 def _decoding(
-    rows: Sequence[Row], model: Any, tokenizer: Any, ends: frozenset[int], sampling: Sampling
+    questions: Sequence[Question],
+    rows: Sequence[Row],
+    model: Any,
+    tokenizer: Any,
+    ends: frozenset[int],
+    sampling: Sampling,
 ) -> Iterator[list[tuple[int, Decoded]]]:
-    counts: dict[Question, int] = {}
-    for question, _ in rows:
-        counts[question] = counts.get(question, 0) + 1
-    keys = [attempt_key(sampling.seed, question.suite, question.problem_id, attempt) for question, attempt in rows]
+    def noise(numbers: range) -> NDArray[np.float64]:
+        asked = [rows[number] for number in numbers]
+        keys = [attempt_key(sampling.seed, question.suite, question.problem_id, attempt) for question, attempt in asked]
+        return uniforms(keys, sampling.max_new_tokens)
+
     return decoding(
         model,
-        [question.token_ids for question in counts],
-        list(counts.values()),
-        uniforms(keys, sampling.max_new_tokens),
+        [question.token_ids for question in questions],
+        [len(question.attempts) for question in questions],
+        noise,
+        new_tokens=sampling.max_new_tokens,
         temperature=sampling.temperature,
         top_p=sampling.top_p,
         end_tokens=ends,

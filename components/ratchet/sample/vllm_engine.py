@@ -28,18 +28,23 @@ ENVIRONMENT = {
 def vllm_engine(job: Job) -> Iterator[Engine]:
     """The engine with room for the longest prompt and its answer; its memory is given back at the end."""
     require_checkpoint(job.checkpoint)
-    tokenizer = load_tokenizer(job.checkpoint)
-    engine = loaded(job.checkpoint, job.longest).llm_engine
-    ends = end_tokens(job.checkpoint, tokenizer)
+    llm = loaded(job.checkpoint, job.longest)
     try:
-        yield Engine(
-            lambda questions: _draw(engine, questions, tokenizer, ends, job.sampling),
-            lambda texts: _score(engine, texts),
-            str(job.checkpoint),
-            str(engine.model_config.dtype).removeprefix("torch."),
-        )
+        yield engine_of(llm, job)
     finally:
-        engine.engine_core.shutdown()
+        llm.llm_engine.engine_core.shutdown()
+
+
+def engine_of(llm: Any, job: Job) -> Engine:
+    """The engine on an `LLM` that was loaded for the job."""
+    tokenizer, engine = load_tokenizer(job.checkpoint), llm.llm_engine
+    ends = end_tokens(job.checkpoint, tokenizer)
+    return Engine(
+        lambda questions: _draw(engine, questions, tokenizer, ends, job.sampling),
+        lambda texts: _score(engine, texts),
+        str(job.checkpoint),
+        str(engine.model_config.dtype).removeprefix("torch."),
+    )
 
 
 def loaded(checkpoint: Path, longest: int) -> Any:
