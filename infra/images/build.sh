@@ -6,7 +6,7 @@
 # IMAGE is base, train, grade, sample, or sample-transformers (the image train under the name of sample: for CPUs, and for
 # GPUs without vLLM; it is built after train). --base is the image that all start from, python:3.11-slim-bookworm if it
 # isn't given; infra/images/debootstrap.sh makes one where no image registry is reached. --push also pushes to REGISTRY
-# (INSECURE=1 for one that speaks plain http).
+# (INSECURE=1 for one that speaks plain http; COMPRESSION=zstd:1, with buildah, for a quick push to nodes that take zstd).
 # TOOL is buildah or docker, the first that is installed. PIP_CERT, where set, names the certificates that packages are
 # fetched with. One line an image is printed: its tag, its size, and the seconds that it took.
 set -euo pipefail
@@ -61,7 +61,13 @@ bill() { # IMAGE TAG
 
 push() { # TAG
     case $TOOL in
-    buildah) buildah push --quiet --tls-verify="$([ "${INSECURE:-}" = 1 ] && echo false || echo true)" "$1" "docker://$PUSH/$1" ;;
+    buildah)
+        local options=(--quiet --tls-verify="$([ "${INSECURE:-}" = 1 ] && echo false || echo true)")
+        if [ -n "${COMPRESSION:-}" ]; then
+            options+=(--compression-format "${COMPRESSION%:*}" --compression-level "${COMPRESSION#*:}")
+        fi
+        buildah push "${options[@]}" "$1" "docker://$PUSH/$1"
+        ;;
     docker) docker tag "$1" "$PUSH/$1" && docker push --quiet "$PUSH/$1" ;;
     esac
 }

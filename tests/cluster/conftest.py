@@ -16,6 +16,9 @@ from typing import Any
 
 import pytest
 from kubernetes import client, config
+from tests.cluster.access import Cluster, names, until
+from tests.cluster.loop import backing, kubeflow  # noqa: F401  fixtures
+from tests.cluster.trainer import account, claim, definitions, runtime  # noqa: F401  fixtures
 
 from ratchet.images import IMAGES
 
@@ -37,15 +40,6 @@ class Ended:
 
     def __str__(self) -> str:
         return f"succeeded: {self.succeeded}\n{self.words}\n{self.log[-4000:]}"
-
-
-@dataclass(frozen=True)
-class Cluster:
-    """Clients of the cluster's API."""
-
-    core: client.CoreV1Api
-    batch: client.BatchV1Api
-    networking: client.NetworkingV1Api
 
 
 @pytest.fixture(scope="session")
@@ -124,20 +118,6 @@ def run(cluster: Cluster, namespace: str) -> Work:
         raise AssertionError(f"job {name} did not end within {limit_s:g} s: {words}\n{log}")
 
     return work
-
-
-def until(met: Callable[[], Any], limit_s: float, what: str) -> None:
-    """Waits for it, with a limit."""
-    deadline = time.monotonic() + limit_s
-    while not met():
-        if time.monotonic() > deadline:
-            raise AssertionError(f"waited {limit_s:g} s for {what}")
-        time.sleep(0.3)
-
-
-def names(listed: Any) -> list[str]:
-    """The names of what the API listed."""
-    return [item.metadata.name for item in listed.items]
 
 
 def _said(cluster: Cluster, namespace: str, job: str) -> tuple[str, str]:

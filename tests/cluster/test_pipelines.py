@@ -3,27 +3,19 @@
 What kills a pod, a node without accelerators, an image that is not there: each ends as docs/pipeline.md says.
 """
 
-import contextlib
-import os
-import socket
-import tempfile
 import threading
 import time
-import uuid
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.cluster.conftest import Cluster, until
+from tests.cluster.access import until
 from tests.cluster.graph import Step, Walk, load
 from tests.cluster.kubeflow import Kubeflow, StepFailed
-from tests.registry.servers import running
+from tests.cluster.loop import BUCKET, Backing, table, times
 
 from ratchet.gate.verdict import Verdict
-from ratchet.images import USER
-from ratchet.quickstart.model import make_model
 from ratchet.quickstart.problems import generate
 from ratchet.records import Problem
 from ratchet.storage import write_records
@@ -32,161 +24,47 @@ from ratchet_pipelines.verdicts import last_verdict
 
 pytestmark = [pytest.mark.cluster, pytest.mark.slow]
 
-POLICY = (Path(__file__).parents[1] / "pipelines" / "tiny-policy.yaml").read_text()
-STORE = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL", "AWS_DEFAULT_REGION")
-TINY = {
-    "first_epochs": 30,
-    "first_learning_rate": 3e-3,
-    "sample_problems": 40,
-    "sample_max_new_tokens": 40,
-    "sample_backend": "transformers",
-    "train_batch_size": 16,
-    "train_max_length": 128,
-    "evaluate_attempts": 16,
-    "train_gpus": "0",
-    "sample_gpus": "0",
-}
-SMALL = {
-    f"{work}_{key}": value
-    for work in ("train", "sample", "grade", "small")
-    for key, value in (("cpu", "2"), ("memory", "4Gi"))
-}
+
+def _walk(kubeflow: Kubeflow, path: Path, run: str) -> Walk:
+    return Walk(*load(path), f"s3://{BUCKET}/root", run, kubeflow.run)
 
 
-@pytest.fixture(scope="module")
-def s3() -> Any:
-    """A client of the S3 server that pods reach."""
-    if any(name not in os.environ for name in STORE):
-        pytest.skip("needs an S3 server that pods reach: " + ", ".join(STORE))
-    import boto3
-
-    return boto3.client("s3")
-
-
-@pytest.fixture(scope="module")
-def bucket(s3: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A bucket with the tiny problems and an untrained base model."""
-    name = f"ratchet-{uuid.uuid4().hex[:8]}"
-    s3.create_bucket(Bucket=name)
-    folder = tmp_path_factory.mktemp("given")
-    write_records(folder / "problems.parquet", list(generate(0, 120, 20, 8)), Problem)
-    make_model(folder / "problems.parquet", folder / "base", 0)
-    for path in (one for one in folder.rglob("*") if one.is_file() and not one.name.startswith(".")):
-        s3.upload_file(str(path), name, str(path.relative_to(folder)))
-    yield name
-    for one in s3.list_objects_v2(Bucket=name).get("Contents", []):
-        s3.delete_object(Bucket=name, Key=one["Key"])
-
-
-@pytest.fixture(scope="module")
-def mlflow() -> Iterator[str]:
-    """The URL at which pods reach an MLflow on PostgreSQL and S3."""
-    os.environ["MLFLOW_SERVER_ALLOWED_HOSTS"] = "*"
-    with tempfile.TemporaryDirectory(prefix="ratchet-servers-") as name:
-        Path(name).chmod(0o711)  # PostgreSQL runs as somebody else
-        with running(Path(name)) as servers, _reached_at(_node(), servers.mlflow.port) as port:
-            yield f"http://{_node()}:{port}"
-
-
-def _node() -> str:
-    """The address at which pods reach this machine: that of the S3 server."""
-    return os.environ["AWS_ENDPOINT_URL"].rpartition("//")[2].partition(":")[0]
-
-
-@contextlib.contextmanager
-def _reached_at(address: str, target: int) -> Iterator[int]:
-    """A port of that address which leads to one of loopback."""
-    with socket.create_server((address, 0)) as listener:
-
-        def pump(source: socket.socket, sink: socket.socket) -> None:
-            with contextlib.suppress(OSError):
-                while data := source.recv(65536):
-                    sink.sendall(data)
-            with contextlib.suppress(OSError):
-                sink.shutdown(socket.SHUT_WR)
-
-        def accept() -> None:
-            with contextlib.suppress(OSError):
-                while True:
-                    near, _ = listener.accept()
-                    far = socket.create_connection(("127.0.0.1", target))
-                    for pair in ((near, far), (far, near)):
-                        threading.Thread(target=pump, args=pair, daemon=True).start()
-
-        threading.Thread(target=accept, daemon=True).start()
-        yield int(listener.getsockname()[1])
-
-
-@pytest.fixture
-def kubeflow(cluster: Cluster, namespace: str, image: Callable[[str], str], s3: Any) -> Kubeflow:
-    """A namespace with the volume and the secrets that the chart would have made."""
-    claim = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "2Gi"}}}
-    body = {"metadata": {"name": "ratchet-workspace"}, "spec": claim}
-    cluster.core.create_namespaced_persistent_volume_claim(namespace, body)
-    _make_writable(cluster, namespace)
-
-    def on_processors(name: str) -> str:
-        # On processors the step `sample` runs in the image of `train` (build.sh: sample-transformers).
-        return image("train" if name == "sample" else name)
-
-    store = {name: os.environ[name] for name in STORE} | {"AWS_MAX_ATTEMPTS": "12", "AWS_RETRY_MODE": "standard"}
-    return Kubeflow(cluster, namespace, on_processors, s3, store)
-
-
-def _make_writable(cluster: Cluster, namespace: str) -> None:
-    """Give the volume to the user of the images, as its administrator does: the test cluster makes it root's."""
-    core = cluster.core
-
-    def volume() -> str | None:
-        found = core.read_namespaced_persistent_volume_claim("ratchet-workspace", namespace).spec.volume_name
-        return str(found) if found else None
-
-    until(volume, 60, "a volume")
-    place = core.read_persistent_volume(volume()).spec.host_path
-    if place is not None and Path(place.path).is_dir():
-        os.chown(place.path, USER, USER)
-
-
-def _parameters(bucket: str, mlflow: str, run: str) -> dict[str, Any]:
-    return {
-        "data_problems": f"s3://{bucket}/problems.parquet",
-        "model_base": f"s3://{bucket}/base",
-        "gate_policy": POLICY,
-        "run_workspace": f"/workspace/{run}",
-        "run_name": run,
-        "mlflow_tracking_uri": mlflow,
-        "mlflow_experiment": run,
-        **TINY,
-        **SMALL,
-    }
-
-
-def _walk(kubeflow: Kubeflow, path: Path, bucket: str, run: str) -> Walk:
-    return Walk(*load(path), f"s3://{bucket}/root", run, kubeflow.run)
-
-
-def _verdict(bucket: str, run: str) -> Verdict:
-    found = last_verdict(f"s3://{bucket}/root", run)
+def _verdict(run: str) -> Verdict:
+    found = last_verdict(f"s3://{BUCKET}/root", run)
     assert found is not None
     return found
 
 
 def test_self_improvement_runs_to_its_verdict_through_a_pod_that_is_killed_at_work(
-    kubeflow: Kubeflow, bucket: str, mlflow: str, tmp_path: Path
+    kubeflow: Kubeflow, backing: Backing, tmp_path: Path
 ) -> None:
     killed: list[str] = []
     _kill_once(kubeflow, "train", killed)
     path = compile_pipeline("self-improvement", tmp_path / "p.yaml", rounds=1)
-    walk = _walk(kubeflow, path, bucket, "improving")
-    walk.pipeline(_parameters(bucket, mlflow, "improving"))
+    walk = _walk(kubeflow, path, "improving")
+    began = time.monotonic()
+    walk.pipeline(backing.parameters("improving") | {"run_name": "improving"})
+    print(table(times(kubeflow.cluster, kubeflow.namespace), time.monotonic() - began))
     assert killed
-    print({name: round(seconds, 1) for name, seconds in kubeflow.durations.items()})
     ran = [name.rpartition("/")[2] for name in walk.done]
     assert {"gate", "gate-2", "log-2"} <= set(ran)
-    verdict = _verdict(bucket, "improving")
+    verdict = _verdict("improving")
     assert verdict.verdict in ("PROMOTE", "INCONCLUSIVE")
     assert set(verdict.references) == {"base = champion"}  # one checkpoint, so compared with once
-    _logged_once(mlflow, "improving", rounds=2)
+    _logged_once(backing.mlflow, "improving", rounds=2)
+    status, tags = _recorded(backing, "improving")
+    assert (status, tags["ratchet.end"]) == ("FINISHED", "finished")
+
+
+def _recorded(backing: Backing, experiment: str) -> tuple[str, dict[str, str]]:
+    """The status and the tags of the experiment's only run."""
+    import mlflow
+
+    client = mlflow.MlflowClient(backing.mlflow)
+    found = client.get_experiment_by_name(experiment)
+    assert found is not None
+    (run,) = client.search_runs([found.experiment_id])
+    return run.info.status, dict(run.data.tags)
 
 
 def _kill_once(kubeflow: Kubeflow, step: str, killed: list[str]) -> None:
@@ -227,49 +105,52 @@ def _logged_once(tracking_uri: str, experiment: str, rounds: int) -> None:
     assert len({model.tags["ratchet.digest"] for model in models}) == rounds
 
 
-def _stopped(kubeflow: Kubeflow, path: Path, bucket: str, parameters: dict[str, Any]) -> str:
+def _stopped(kubeflow: Kubeflow, path: Path, parameters: dict[str, Any]) -> str:
     """What is said of the step at which the run stops."""
     with pytest.raises(StepFailed) as stopped:
-        _walk(kubeflow, path, bucket, "stopped").pipeline(parameters)
+        _walk(kubeflow, path, "stopped").pipeline({"run_name": "stopped", **parameters})
     return str(stopped.value)
 
 
 def test_a_node_without_accelerators_keeps_the_step_waiting_and_the_cluster_says_so(
-    kubeflow: Kubeflow, bucket: str, tmp_path: Path
+    kubeflow: Kubeflow, backing: Backing, tmp_path: Path
 ) -> None:
     path = compile_pipeline("self-improvement", tmp_path / "p.yaml", rounds=1)
-    given = _parameters(bucket, "http://unused", "waiting") | {"train_gpus": "64"}
-    said = _stopped(_limited_to(kubeflow, "train", 20), path, bucket, given)
+    given = backing.parameters("waiting") | {"train_gpus": "64"}
+    said = _stopped(_limited_to(kubeflow, "train", 20), path, given)
     assert said.startswith("step train did not end within 20 s")
     assert "Insufficient nvidia.com/gpu" in said
 
 
 def test_an_image_that_is_not_there_keeps_the_step_waiting_and_the_cluster_says_so(
-    kubeflow: Kubeflow, bucket: str, tmp_path: Path
+    kubeflow: Kubeflow, backing: Backing, tmp_path: Path
 ) -> None:
     path = compile_pipeline("self-improvement", tmp_path / "p.yaml", rounds=1)
     there = kubeflow.image
     missing = replace(
         kubeflow, image=lambda name: there(name).partition("@")[0] + ":none" if name == "train" else there(name)
     )
-    said = _stopped(_limited_to(missing, "train", 30), path, bucket, _parameters(bucket, "http://unused", "missing"))
+    said = _stopped(_limited_to(missing, "train", 30), path, backing.parameters("missing"))
     assert said.startswith("step train did not end within 30 s")
     assert "not found" in said or "ErrImagePull" in said
 
 
 def test_data_that_fails_its_checks_ends_the_run_with_the_reason_and_is_not_tried_again(
-    kubeflow: Kubeflow, bucket: str, s3: Any, tmp_path: Path
+    kubeflow: Kubeflow, backing: Backing, tmp_path: Path
 ) -> None:
     problems = list(generate(0, 20, 5, 0))
     write_records(tmp_path / "bad.parquet", [*problems, problems[0]], Problem)
-    s3.upload_file(str(tmp_path / "bad.parquet"), bucket, "bad.parquet")
+    backing.s3.upload_file(str(tmp_path / "bad.parquet"), BUCKET, "bad.parquet")
     path = compile_pipeline("self-improvement", tmp_path / "p.yaml", rounds=1)
-    given = _parameters(bucket, "http://unused", "bad") | {"data_problems": f"s3://{bucket}/bad.parquet"}
-    said = _stopped(kubeflow, path, bucket, given)
+    given = backing.parameters("bad") | {"data_problems": f"s3://{BUCKET}/bad.parquet"}
+    said = _stopped(kubeflow, path, given)
     assert said.startswith("step validate:")
     assert "InputError" in said
     pods = kubeflow.cluster.core.list_namespaced_pod(kubeflow.namespace, label_selector="test=pipeline").items
-    assert len(pods) == 1
+    assert sorted(pod.metadata.labels["job-name"].rpartition("-")[0] for pod in pods) == ["record-end", "validate"]
+    status, tags = _recorded(backing, "bad")
+    assert (status, tags["ratchet.end"]) == ("FAILED", "failed")
+    assert "validate" in tags["ratchet.end_step"]
 
 
 def _limited_to(kubeflow: Kubeflow, step: str, seconds: float) -> Kubeflow:

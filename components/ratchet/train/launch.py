@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ratchet.errors import USAGE_EXIT_CODE, InputError
-from ratchet.train.ranks import SECOND_HAND
+from ratchet.train.ranks import GONE, SECOND_HAND
 from ratchet.train.sft import SFT, train_sft
 
 if TYPE_CHECKING:
@@ -95,7 +95,9 @@ def _said(failure: "ProcessFailure") -> str:
     """The rank's own words in one line, else its exit code or signal."""
     message = failure.message
     if isinstance(message, dict):  # of a rank that wrote them; otherwise torch makes up a text
-        return " ".join(str(message["message"]).split())[:500]
+        said = " ".join(str(message["message"]).split())[:500]
+        left = next((words for words in GONE if words in said), "")
+        return f"another rank left ({left})" if left else said
     return f"killed by {failure.signal_name()}" if failure.exitcode < 0 else f"exit code {failure.exitcode}"
 
 

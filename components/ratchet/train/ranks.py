@@ -14,7 +14,8 @@ Tell = Callable[[Any], None]
 SLOWEST_LEAD = timedelta(days=1)
 SLOWEST_STEP = timedelta(hours=1)
 # What a rank says whose only trouble is that another one left.
-SECOND_HAND = ("Connection closed by peer", "Connection reset", "Broken pipe", "NCCL", "monitoredBarrier")
+GONE = ("Connection closed by peer", "Connection reset by peer", "Broken pipe")
+SECOND_HAND = (*GONE, "NCCL", "monitoredBarrier")
 
 
 def place() -> tuple[int, int]:
