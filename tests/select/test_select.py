@@ -44,6 +44,26 @@ def test_only_correct_attempts_are_kept_and_at_most_so_many_a_problem(problems: 
     assert len({(e.problem_id, e.completion) for e in examples}) == 8  # drawn without replacement
 
 
+def test_shards_give_the_same_examples_as_the_whole(problems: Path, tmp_path: Path) -> None:
+    names = [f"train-{number:05d}" for number in range(1, 6)]
+    whole = _attempts(tmp_path / "a.parquet", names, right=6)
+    # Shards hold every second problem, and none of them all.
+    shards = [_attempts(tmp_path / f"s{part}.parquet", names[part::2], right=6) for part in (0, 1)]
+    found = select_correct(shards, problems, tmp_path / "of-shards", 2, 0) / EXAMPLES_FILE
+    expected = select_correct([whole], problems, tmp_path / "of-the-whole", 2, 0) / EXAMPLES_FILE
+    assert read_records(found, Example) == read_records(expected, Example)
+
+
+def test_shards_that_were_asked_differently_are_refused(problems: Path, tmp_path: Path) -> None:
+    shards = []
+    for number, prompt in ((1, "plain"), (2, "chat")):
+        attempts = read_records(_attempts(tmp_path / f"s{number}.parquet", [f"train-0000{number}"], right=1), Attempt)
+        write_records(tmp_path / f"s{number}.parquet", attempts, Attempt, {"sampling": {"prompt": prompt}})
+        shards.append(tmp_path / f"s{number}.parquet")
+    with pytest.raises(InputError, match="s2.parquet: prompt = chat; expected plain as in .*s1.parquet"):
+        select_correct(shards, problems, tmp_path / "e", 1, 0)
+
+
 def test_an_attempt_at_an_evaluation_problem_is_refused(problems: Path, tmp_path: Path) -> None:
     attempts = _attempts(tmp_path / "a.parquet", ["train-00001", "eval-00003"], right=1)
     with pytest.raises(InputError, match=r"'eval-00003' .* a problem of split 'eval'"):

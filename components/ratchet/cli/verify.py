@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     multiple=True,
     help="File with public keys, one of which signed; may be given several times. Else: RATCHET_VERIFY_KEY.",
 )
+@click.option("--fingerprint", is_flag=True, help="Load the checkpoint: did its weights draw the candidate's attempts?")
 @click.option("--unsigned", is_flag=True, help="Accept a verdict without signature: anyone could have written it.")
 @click.option("--max-age", type=click.FloatRange(min=0.0, min_open=True, max=1e6), help="Refuse older, in days.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
@@ -46,6 +47,7 @@ def verify(
     policy: Path | None,
     checkpoint: Path | None,
     public_key: tuple[Path, ...],
+    fingerprint: bool,
     unsigned: bool,
     max_age: float | None,
     form: str,
@@ -69,6 +71,7 @@ def verify(
         checkpoint=checkpoint,
         unsigned=unsigned,
         max_age=None if max_age is None else timedelta(days=max_age),
+        fingerprint=fingerprint,
     )
     click.echo(_as_json(verification) if form == "json" else _as_text(verification, verdict))
     return verification.exit_code
