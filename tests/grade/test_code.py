@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import threading
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from random import Random
@@ -201,6 +202,27 @@ def test_a_worker_that_dies_is_an_error_and_is_replaced() -> None:
         worker.process.kill()
         assert worker.take()[1]["outcome"] == "error"
     assert outcome("f = lambda: 1", "assert f() == 1") == "correct"
+
+
+def test_a_tester_that_is_killed_costs_one_error_and_the_worker_goes_on() -> None:
+    with pool.Worker(pool.best_level(), Limits()) as worker:
+        worker.give(0, pool.Job("import time\ntime.sleep(4)", "f()"))
+        worker.give(1, pool.Job("f = lambda: 1", "assert f() == 1"))
+        started = Path(f"/proc/{worker.process.pid}/task/{worker.process.pid}/children")
+        while len(started.read_text().split()) < 2:  # the zygote, and then the tester
+            time.sleep(0.01)
+        os.kill(int(started.read_text().split()[1]), signal.SIGKILL)
+        assert [worker.take()[1]["outcome"] for _ in range(2)] == ["error", "correct"]
+
+
+@pytest.mark.skipif(levels_here()["namespaces"] is not None, reason="needs a host that gives the level namespaces")
+def test_no_program_finds_a_file_of_one_before_though_children_wait_beside_it() -> None:
+    # Some write, some only look: by then up to sixteen children wait in the folder that the next program writes to.
+    look = "import os\ndef f():\n    return len(os.listdir('.'))\n"
+    write = look.replace("return", "open('x', 'w').close()\n    return -1 +")
+    programs = [write if number % 5 == 4 else look for number in range(40)]
+    grades = graded([(problem("assert f() == 0"), program) for program in programs], level="namespaces")
+    assert [grade.outcome for grade in grades] == ["correct"] * 40
 
 
 def test_the_backstop_of_the_clock_gives_an_error() -> None:

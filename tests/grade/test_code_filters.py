@@ -95,7 +95,7 @@ def test_calls_of_other_architectures_are_none_of_a_childs() -> None:
 
 
 def test_the_filter_of_a_child_names_its_process_wherever_it_belongs() -> None:
-    code, _, places = seccomp.own_filter()
+    code, places, _ = seccomp.own_filter()
     constants = [step[3] for step in seccomp._own_program()]
     assert len(places) == constants.count(seccomp._ANY_PID) == 3
     assert all(struct.unpack_from("I", code.raw, place)[0] == seccomp._ANY_PID for place in places)

@@ -81,6 +81,8 @@ def serve(job: dict[str, Any], desk: Desk, children: Children, limits: Limits) -
         children.used_folder = children.folder >= 0  # there is no saying
         if desk.in_hand()[1]:
             desk.answer(_of_end(os.waitstatus_to_exitcode(status), limits))
+        children.renew()
+        children.require()  # for new ones the old are ended, the tester's last with them
     return following or desk.next()
 
 
