@@ -5,7 +5,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ratchet.storage import Header, arrow_schema, atomic_path, header_metadata, metadata_header, parquet_errors
+from ratchet.storage import (
+    Header,
+    arrow_file,
+    arrow_schema,
+    atomic_path,
+    header_metadata,
+    metadata_header,
+    parquet_errors,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -20,7 +28,7 @@ def read_header(path: Path, kind: type) -> Header:
     """The header of a Parquet file of `kind`, empty where it has none."""
     import pyarrow.parquet as pq
 
-    with parquet_errors(path, kind), path.open("rb") as stream:
+    with parquet_errors(path, kind), arrow_file(path) as stream:
         return metadata_header(pq.read_metadata(stream).metadata)
 
 
@@ -33,7 +41,7 @@ def read_batches(path: Path, kind: type, leave_out: Sequence[str] = ()) -> Itera
     import pyarrow.parquet as pq
 
     schema = arrow_schema(kind, leave_out)
-    with parquet_errors(path, kind), path.open("rb") as stream:
+    with parquet_errors(path, kind), arrow_file(path) as stream:
         file = pq.ParquetFile(stream, buffer_size=READ_BYTES, pre_buffer=False)
         rows = _rows_a_batch(file.metadata)
         for batch in file.iter_batches(batch_size=rows, columns=schema.names, use_threads=False):

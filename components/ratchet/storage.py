@@ -145,11 +145,23 @@ def read_table(
     import pyarrow.parquet as pq
 
     schema = arrow_schema(kind, leave_out, encoded)
-    with parquet_errors(path, kind), path.open("rb") as stream:
+    with parquet_errors(path, kind), arrow_file(path) as stream:
         # not pq.read_table, which imports pandas wherever it is installed
         table = pq.ParquetFile(stream, read_dictionary=list(encoded)).read(columns=schema.names)
         header = metadata_header(table.schema.metadata)
         return table.select(schema.names).cast(schema).unify_dictionaries(), header
+
+
+def arrow_file(path: Path) -> "pa.NativeFile":
+    """The file, opened by Arrow itself.
+
+    Arrow's threads read a Python file with Python's lock, which they may still want when the interpreter is ending: now
+    and then that aborts a process whose work is done (apache/arrow issue 34314).
+    """
+    import pyarrow as pa
+
+    with path.open("rb"):  # says in the system's own words why a file can't be read; Arrow's are others
+        return pa.OSFile(str(path))
 
 
 @contextmanager

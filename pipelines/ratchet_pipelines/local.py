@@ -216,7 +216,7 @@ def _explained(log: Path, start: int, error: RuntimeError) -> Exception:
     with log.open(errors="replace") as stream:
         stream.seek(start)
         steps, _, end = stream.read().partition("'record-end'")
-    found = re.compile(r"^ratchet\.(?:errors\.InputError|registry\.store\.Unavailable): (.+)$", re.MULTILINE)
+    found = re.compile(r"^[ \t]*ratchet\.(?:errors\.InputError|registry\.store\.Unavailable): (.+)$", re.MULTILINE)
     lines = found.findall(steps) or found.findall(end)
     if lines:
         return InputError(lines[-1], next=f"the log is {log}")

@@ -81,25 +81,27 @@ def backing(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Itera
     """The servers with a bucket in which the tiny problems and an untrained base model lie."""
     here, environment = address(cluster), pytest.MonkeyPatch()
     environment.setenv("MLFLOW_SERVER_ALLOWED_HOSTS", "*")
-    with tempfile.TemporaryDirectory(prefix="ratchet-servers-") as name:
+    with tempfile.TemporaryDirectory(prefix="ratchet-servers-") as name, contextlib.ExitStack() as stack:
         Path(name).chmod(0o711)  # PostgreSQL runs as somebody else
-        with (
-            running(Path(name)) as servers,
-            _relay(here, servers.mlflow.port) as mlflow,
-            _relay(here, servers.s3.port) as store,
-        ):
-            reached = {
-                "AWS_ACCESS_KEY_ID": ACCESS,
-                "AWS_SECRET_ACCESS_KEY": SECRET,
-                "AWS_DEFAULT_REGION": "us-east-1",
-                "AWS_ENDPOINT_URL": f"http://{here}:{store}",
-                # As patient as the launcher of Kubeflow is with a store that is away for a minute.
-                "AWS_MAX_ATTEMPTS": "12",
-                "AWS_RETRY_MODE": "standard",
-            }
-            for key, value in reached.items():
-                environment.setenv(key, value)
-            yield Backing(servers, f"http://{here}:{mlflow}", reached, _filled(tmp_path_factory.mktemp("given")))
+        reached = {
+            "AWS_ACCESS_KEY_ID": ACCESS,
+            "AWS_SECRET_ACCESS_KEY": SECRET,
+            "AWS_DEFAULT_REGION": "us-east-1",
+            # As patient as the launcher of Kubeflow is with a store that is away for a minute.
+            "AWS_MAX_ATTEMPTS": "12",
+            "AWS_RETRY_MODE": "standard",
+        }
+
+        def before(servers: Servers) -> None:
+            reached["AWS_ENDPOINT_URL"] = f"http://{here}:{stack.enter_context(_relay(here, servers.s3.port))}"
+            # MLflow hands out signed URLs of the store: with loopback's address in them no pod could read a file.
+            servers.mlflow.environment["MLFLOW_S3_ENDPOINT_URL"] = reached["AWS_ENDPOINT_URL"]
+
+        servers = stack.enter_context(running(Path(name), before))
+        for key, value in reached.items():
+            environment.setenv(key, value)
+        mlflow = stack.enter_context(_relay(here, servers.mlflow.port))
+        yield Backing(servers, f"http://{here}:{mlflow}", reached, _filled(tmp_path_factory.mktemp("given")))
     environment.undo()
 
 

@@ -67,12 +67,16 @@ def _verb(step: str) -> str:
 
 
 def _champion(backing: Backing) -> dict[str, str]:
-    """The tags of the champion's logged model."""
+    """The tags that the champion was logged with."""
     import mlflow
 
     client = mlflow.MlflowClient(backing.mlflow)
-    version = client.get_model_version_by_alias(MODEL, "champion")
-    return dict(client.get_logged_model(version.model_id).tags)
+    digest = client.get_model_version_by_alias(MODEL, "champion").tags["ratchet.digest"]
+    found = client.get_experiment_by_name("retraining")
+    assert found is not None
+    models = client.search_logged_models([found.experiment_id])
+    (logged,) = [model for model in models if model.tags["ratchet.digest"] == digest]
+    return dict(logged.tags)
 
 
 def _away_while_at_work(kubeflow: Kubeflow, backing: Backing, step: str) -> list[float]:

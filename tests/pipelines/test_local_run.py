@@ -7,16 +7,14 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from ratchet.cli import invoke as ratchet
 from ratchet.identity import checkpoint_digest
-from ratchet.quickstart.problems import generate
 from ratchet.records import Attempt, Problem, Sample
-from ratchet.storage import read_records, read_with_header, write_records
+from ratchet.storage import read_records, read_with_header
 from ratchet_pipelines.local import RunFolder
 
 TINY = Path(__file__).with_name("tiny.yaml")
@@ -67,22 +65,6 @@ def test_a_run_in_two_shards_draws_every_attempt_once_and_records_its_end(tmp_pa
         expected = Counter((p.suite, p.id, n) for p in problems if p.split != "train" for n in range(16))
         assert Counter((a.suite, a.problem_id, a.attempt) for a in attempts) == expected
     assert _end(folder) == {"ratchet.end": "finished", "ratchet.end_verdict": folder.rounds()[-1].verdict.verdict}
-
-
-@pytest.mark.slow
-def test_the_end_of_a_run_that_fails_is_recorded_with_the_step_and_its_words(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    problems = [replace(problem, solution=None) for problem in generate(0, 40, 10, 4)]
-    write_records(tmp_path / "unsolved.parquet", problems, Problem)
-    file = "{type: file, path: unsolved.parquet}"
-    config = _tiny(tmp_path, "{type: arithmetic, train: 120, eval: 20, ood: 8}", file)
-    assert ratchet(["run", str(config), "--out", str(tmp_path / "out")]) == 64
-    said = capsys.readouterr().err
-    assert "nothing to learn from; expected training problems with a `solution`" in said
-    end = _end(RunFolder(tmp_path / "out"))
-    assert (end["ratchet.end"], end["ratchet.end_step"]) == ("failed", "round-1/select")
-    assert "nothing to learn from" in end["ratchet.end_message"]
 
 
 def _end(folder: RunFolder) -> dict[str, str]:

@@ -13,7 +13,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
@@ -126,10 +126,11 @@ class Servers:
 
 
 @contextlib.contextmanager
-def running(folder: Path) -> Iterator[Servers]:
-    """The servers, with their data in `folder`."""
+def running(folder: Path, before: Callable[[Servers], None] = lambda servers: None) -> Iterator[Servers]:
+    """The servers, with their data in `folder`; `before` may change them before they are started."""
     postgres, s3 = _postgres(folder), _s3(folder)
     servers = Servers(postgres, s3, _mlflow(folder, postgres, s3), folder)
+    before(servers)
     try:
         for server in (postgres, s3):
             server.start()

@@ -44,6 +44,22 @@ def compile(name: str, rounds: int, registry: str, out: Path) -> None:
     click.echo(compile_pipeline(name, out, rounds, registry))
 
 
+@pipeline.command(epilog="Example: ratchet pipeline upload --pipeline self_improvement.yaml")
+@package
+@form
+@endpoint_options
+def upload(package: Path, form: str, **where: Any) -> None:
+    """Upload a pipeline where it has changed, and run nothing: it is then in the Kubeflow UI to be run from its form.
+
+    A changed one becomes a new version; those that schedules run stay as they are.
+    """
+    from ratchet_pipelines.submit import send
+
+    done = send(endpoint(**where), package)
+    state = "uploaded" if done.new else "is there already"
+    click.echo(json.dumps(asdict(done)) if form == "json" else f"version {done.version_name} {state}")
+
+
 @pipeline.command(
     epilog="Example: ratchet pipeline submit --pipeline self_improvement.yaml --params run.yaml"
     " --param gate_policy=@policy.yaml --name first --wait"

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import torch
 
 CACHE_BYTES = 2**30  # the most that the keys and values of all rows take
-MOST_ROWS = 256  # with more, a token's arithmetic costs a CPU no less
+MOST_ROWS = 256  # fewer and more were slower on a CPU
 SPARE_COLUMNS = 32  # steps, at the least, between two times that the rows are moved back to the first columns
 TOKENS_AT_ONCE = 1024  # of prompts that are read together
 
