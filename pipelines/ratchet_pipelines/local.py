@@ -185,9 +185,21 @@ def _run_pipeline(config: RunConfig, folder: RunFolder, arguments: Mapping[str, 
             console = Console(file=sys.stderr)  # the terminal itself, not what sys.stderr is while steps run
             watched = shown(folder.workspace, folder.root / "progress.json", config.rounds, console)
             with watched, log.open("a") as stream, _quiet_steps(stream, folder):
-                self_improvement(config.rounds)(**arguments)
+                without_retries(self_improvement(config.rounds))(**arguments)
         except RuntimeError as error:
             raise _explained(log, start, error) from error
+
+
+def without_retries(pipeline: Any) -> Any:
+    """The pipeline, changed so that a step that fails ends the run at once.
+
+    Retries are for what a cluster does to pods. kfp.local would retry a step that failed by itself, minutes later.
+    """
+    spec = pipeline.pipeline_spec
+    for component in (spec.root, *spec.components.values()):
+        for task in component.dag.tasks.values():
+            task.ClearField("retry_policy")
+    return pipeline
 
 
 @contextlib.contextmanager

@@ -8,6 +8,7 @@ import sys
 import time
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,8 @@ from ratchet.cli import invoke as ratchet
 from ratchet.identity import checkpoint_digest
 from ratchet.records import Attempt, Problem, Sample
 from ratchet.storage import read_records, read_with_header
-from ratchet_pipelines.local import RunFolder
+from ratchet_pipelines.local import RunFolder, without_retries
+from ratchet_pipelines.self_improvement import self_improvement
 
 TINY = Path(__file__).with_name("tiny.yaml")
 
@@ -65,6 +67,33 @@ def test_a_run_in_two_shards_draws_every_attempt_once_and_records_its_end(tmp_pa
         expected = Counter((p.suite, p.id, n) for p in problems if p.split != "train" for n in range(16))
         assert Counter((a.suite, a.problem_id, a.attempt) for a in attempts) == expected
     assert _end(folder) == {"ratchet.end": "finished", "ratchet.end_verdict": folder.rounds()[-1].verdict.verdict}
+
+
+@pytest.mark.slow
+def test_a_step_that_fails_ends_the_run_with_its_own_words_and_mlflow_keeps_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    (broken / "config.json").write_text('{"model_type": "llama"}')
+    (broken / "model.safetensors").write_bytes(b"no weights")
+    config = _tiny(tmp_path, "{type: untrained}", "{type: checkpoint, path: broken}")
+    assert ratchet(["run", str(config), "--out", str(tmp_path / "out")]) == 64
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert "broken" in said
+    end = _end(RunFolder(tmp_path / "out"))
+    assert (end["ratchet.end"], end["ratchet.end_step"]) == ("failed", "round-1/train")
+    assert end["ratchet.end_message"] in said
+
+
+def test_a_step_that_fails_is_not_tried_again_where_no_cluster_can_have_been_the_cause() -> None:
+    def tried_again(pipeline: Any) -> int:
+        spec = pipeline.pipeline_spec
+        parts = [spec.root, *spec.components.values()]
+        return sum(task.HasField("retry_policy") for part in parts for task in part.dag.tasks.values())
+
+    assert tried_again(self_improvement(2)) > 10
+    assert tried_again(without_retries(self_improvement(2))) == 0
 
 
 def _end(folder: RunFolder) -> dict[str, str]:
