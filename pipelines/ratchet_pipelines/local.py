@@ -4,6 +4,7 @@ Every step keeps its result in the run's workspace under a name of its own, so a
 was when it is started again.
 """
 
+import builtins
 import contextlib
 import io
 import os
@@ -212,10 +213,12 @@ def _quiet_steps(stream: io.TextIOBase, folder: RunFolder) -> Iterator[None]:
     handler = logging.StreamHandler(stream)
     root = logging.getLogger()
     before, root.handlers = root.handlers, [handler]
+    printing = builtins.print  # kfp exchanges it while a step runs; steps that run at once give it back in any order
     try:
         with contextlib.redirect_stdout(stream), contextlib.redirect_stderr(stream):
             yield
     finally:
+        builtins.print = printing
         root.handlers = before
         del os.environ[PROGRESS_FILE]
 

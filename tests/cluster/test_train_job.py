@@ -110,7 +110,7 @@ def _stripped(runtime: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("case", "said"),
     [
-        ("no accelerators", "Unschedulable: 0/1 nodes are available: 1 Insufficient nvidia.com/gpu"),
+        ("no accelerators", "Unschedulable: 0/1 nodes are available: .*Insufficient nvidia.com/gpu"),
         ("no image", "ratchet-x-node-0-0-.*(ErrImagePull|ImagePullBackOff)"),
         ("pods that are refused", "FailedCreate: .*violates PodSecurity"),
     ],

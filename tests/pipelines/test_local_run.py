@@ -1,5 +1,6 @@
 """A whole run on this machine, killed at every turn; and runs that can't start."""
 
+import builtins
 import os
 import shutil
 import signal
@@ -56,7 +57,9 @@ def test_a_run_killed_at_its_steps_ends_with_every_attempt_once(tmp_path: Path) 
 def test_a_run_in_two_shards_draws_every_attempt_once_and_records_its_end(tmp_path: Path) -> None:
     config = _tiny(tmp_path, "keep_per_problem: 4}", "keep_per_problem: 4, pods: 2}")
     config.write_text(config.read_text().replace("rounds: 2", "rounds: 1"))
+    printing = builtins.print
     assert ratchet(["run", str(config), "--out", str(tmp_path / "out")]) == 0
+    assert builtins.print is printing, "kfp.local indents what steps print, and loops leave it so"
     folder = RunFolder(tmp_path / "out")
     for step in ("round-1/evaluation-sample", "round-2/sample", "round-2/grade", "round-2/evaluation-grade"):
         found = {path.name for path in (folder.workspace / step).parent.glob(f"{Path(step).name}*")}
