@@ -129,4 +129,5 @@ def _client() -> Any:
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
     )
-    return boto3.client("s3", config=config)
+    # A session of its own: the one that boto3 shares keeps the keys that it saw first, and is not made for threads.
+    return boto3.session.Session().client("s3", config=config)

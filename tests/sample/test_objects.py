@@ -67,6 +67,17 @@ class Store:
 
 
 @pytest.fixture
+def other_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What this process used before, and boto3's shared session keeps: keys that this store does not know."""
+    import boto3
+
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "another")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "anothersecret")
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+    boto3.client("s3", region_name="us-east-1")
+
+
+@pytest.fixture
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     store = Store(tmp_path / "store")
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{store.port}")
@@ -91,7 +102,7 @@ def _draw(problems: Path, checkpoint: Path, place: Place) -> Place:
     return in_object_store(place, draw)
 
 
-def test_a_large_file_goes_up_in_pieces_and_comes_back_whole(store: Store, tmp_path: Path) -> None:
+def test_a_large_file_goes_up_in_pieces_and_comes_back_whole(other_keys: None, store: Store, tmp_path: Path) -> None:
     content = os.urandom(40 * 2**20)
     (tmp_path / "large").write_bytes(content)
     place = read_place("s3://bucket/a/b")
