@@ -66,7 +66,10 @@ def _await_end(api: Api, job: Object, start_limit_s: float, limit_s: float, poll
         there = _find(api, name)
         if there is None:
             raise InputError(f"TrainJob {name} is gone", expected="nobody to remove it while a step waits for it")
-        now = standing(there, _pods(api, name), _events(api), nodes)
+        pods = _pods(api, name)
+        now = standing(there, pods, [], nodes)
+        if now.state == "waiting":  # the one state that events explain: a namespace may hold thousands
+            now = standing(there, pods, _events(api), nodes)
         told = _tell(now, told)
         if now.state == "complete":
             print(_log(api, now.pod), file=sys.stderr)
