@@ -13,6 +13,7 @@ from ratchet_pipelines.hardening import SCRATCH_SIZE, locked
 Work = Literal["train", "sample", "grade", "small"]
 
 WORKSPACE = "/workspace"
+SHARED_MEMORY = "/dev/shm"
 STEP_LABEL = "ratchet/step"  # what network policies tell the kinds of work apart by
 ACCELERATOR = "nvidia.com/gpu"
 DAY_S = 24 * 3600
@@ -51,13 +52,14 @@ def with_secret(task: Any, secret: Any, keys: tuple[str, ...]) -> Any:
 
 
 def _on_accelerators(task: Any, work: str, settings: Mapping[str, Any]) -> None:
-    """Accelerators, and the nodes that have them."""
+    """Accelerators, the nodes that have them, and memory that processes share: a container's own 64 MiB fail NCCL."""
     from kfp import kubernetes
 
     task.set_accelerator_type(ACCELERATOR).set_accelerator_limit(settings[f"{work}_gpus"])
     task.register_pipeline_channels([settings[f"{work}_gpus"]])
     kubernetes.add_node_selector_json(task, settings["cluster_node_selector"])
     kubernetes.add_toleration_json(task, settings["cluster_tolerations"])
+    kubernetes.empty_dir_mount(task, "memory", SHARED_MEMORY, medium="Memory")
 
 
 def _limited(task: Any, cpu: Any, memory: Any) -> None:

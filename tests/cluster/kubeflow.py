@@ -89,8 +89,9 @@ class Kubeflow:
 
     def _pod(self, step: Step) -> dict[str, Any]:
         platform = step.platform
-        scratch = platform["emptyDirMounts"][0]
-        mounts = [{"name": "scratch", "mountPath": scratch["mountPath"]}, {"name": "objects", "mountPath": LOCAL}]
+        folders = platform["emptyDirMounts"]
+        mounts = [{"name": one["volumeName"], "mountPath": one["mountPath"]} for one in folders]
+        mounts += [{"name": "objects", "mountPath": LOCAL}]
         user = {key: _plain(value) for key, value in platform["securityContext"].items()}
         claims = [(f"claim-{n}", one) for n, one in enumerate(platform["pvcMount"])]
         volumes = [{"name": n, "persistentVolumeClaim": {"claimName": c["pvcNameParameter"]}} for n, c in claims]
@@ -103,7 +104,7 @@ class Kubeflow:
             "nodeSelector": platform.get("nodeSelector", {}).get("nodeSelectorJson", {}),
             "tolerations": [one for found in platform.get("tolerations", []) for one in found["tolerationJson"]],
             "volumes": [
-                {"name": "scratch", "emptyDir": {"sizeLimit": scratch["sizeLimit"]}},
+                *({"name": one["volumeName"], "emptyDir": _empty_dir(one)} for one in folders),
                 {"name": "objects", "emptyDir": {}},
                 *volumes,
             ],
@@ -189,6 +190,10 @@ def _limits(resources: Mapping[str, Any]) -> dict[str, str]:
     if accelerator and accelerator["resourceCount"] != "0":
         limits[accelerator["resourceType"]] = accelerator["resourceCount"]
     return limits
+
+
+def _empty_dir(mount: dict[str, Any]) -> dict[str, Any]:
+    return {key: mount[key] for key in ("sizeLimit", "medium") if key in mount}
 
 
 def _plain(value: Any) -> Any:

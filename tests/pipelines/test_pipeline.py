@@ -135,7 +135,10 @@ def test_every_pod_is_unprivileged_has_a_limit_on_all_it_takes_and_survives_its_
         assert int(pod["activeDeadlineSeconds"]) > 0
         assert [mount["mountPath"] for mount in pod["pvcMount"]] == ["/workspace"]
         assert {"resourceCpuLimit", "resourceMemoryLimit"} <= set(resources)
-        assert ("accelerator" in resources) is (_component(task) in ("train", "sample"))
+        accelerated = _component(task) in ("train", "sample")
+        assert ("accelerator" in resources) is accelerated
+        folders = {mount["mountPath"]: mount.get("medium") for mount in pod["emptyDirMounts"]}
+        assert folders == ({"/tmp": None, "/dev/shm": "Memory"} if accelerated else {"/tmp": None})
         assert ("ratchet/locked" in pod["podMetadata"]["labels"]) is (_component(task) == "grade")
         assert ("secretAsEnv" in pod) is (_component(task) in ("gate", "log", "champion", "promote", "record-end"))
 
