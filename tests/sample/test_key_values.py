@@ -22,6 +22,7 @@ from ratchet.errors import InputError
 from ratchet.sample import key_values
 from ratchet.sample.decode import Decoded, decoding, uniforms
 from ratchet.sample.key_values import Prefix, prefixes, require_keys_and_values, rows_for
+from ratchet.sample.shared_prompts import share_prompts, shares_prompts
 
 SHAPE = {"vocab_size": 40, "hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2}
 HEADS = {"num_attention_heads": 4, "num_key_value_heads": 2}
@@ -41,9 +42,12 @@ def _learned_positions() -> Any:
     return GPT2LMHeadModel(GPT2Config(vocab_size=40, n_embd=16, n_layer=2, n_head=2, n_positions=64))
 
 
-def _made(make: Callable[[], Any]) -> Any:
+def _made(make: Callable[[], Any], shared: bool = False) -> Any:
     torch.manual_seed(1)
     model = make().eval()
+    if shared:
+        share_prompts(model)
+        assert shares_prompts(model)
     for parameter in model.parameters():
         parameter.data.mul_(4)  # far from uniform, so that what a token was conditioned on shows in the next one
     return model
@@ -61,10 +65,14 @@ def _drawn(model: Any, counts: list[int], **options: Any) -> dict[int, Decoded]:
     return dict(ended)
 
 
-@pytest.mark.parametrize("most", [1, 3, 7])
-def test_attempts_are_the_same_whether_they_wait_for_a_row_or_not(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    model, counts = _made(_llama), [7, 0, 5, 8]
-    together = _drawn(model, counts)
+@pytest.mark.parametrize("shared", [False, True])
+@pytest.mark.parametrize("most", [1, 3, 7, 13])
+def test_attempts_are_the_same_whether_they_wait_for_a_row_or_not(
+    most: int, shared: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counts = [7, 0, 5, 8]
+    together = _drawn(_made(_llama), counts)
+    model = _made(_llama, shared)
     assert sorted(together) == list(range(20))
     assert len({len(drawn.token_ids) for drawn in together.values()}) > 3  # they end at different times
     monkeypatch.setattr(key_values, "MOST_ROWS", most)
@@ -89,15 +97,16 @@ def test_a_step_yields_what_ended_with_it_and_no_row_stays_empty_meanwhile(monke
     assert [(at + 1, number) for at, step in enumerate(steps) for number in sorted(n for n, _ in step)] == sorted(done)
 
 
+@pytest.mark.parametrize("shared", [False, True])
 @pytest.mark.parametrize("make", [_llama, _sees_six_tokens, _learned_positions])
-@pytest.mark.parametrize("most", [2, 4])
+@pytest.mark.parametrize("most", [2, 4, 8])
 def test_greedy_decoding_is_what_generate_does_for_other_models_too(
-    make: Callable[[], Any], most: int, monkeypatch: pytest.MonkeyPatch
+    make: Callable[[], Any], most: int, shared: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model = _made(make)
+    model = _made(make, shared)
     monkeypatch.setattr(key_values, "MOST_ROWS", most)
-    ours = _drawn(model, [1] * 4, temperature=0, end_tokens={-1})
-    for number, prompt in enumerate(PROMPTS):
+    ours = _drawn(model, [4] * 4, temperature=0, end_tokens={-1})
+    for number, prompt in enumerate(prompt for prompt in PROMPTS for _ in range(4)):
         ids = torch.tensor([prompt])
         options = {"do_sample": False, "max_new_tokens": 24, "eos_token_id": None, "pad_token_id": 0}
         theirs = model.generate(ids, attention_mask=torch.ones_like(ids), **options)
@@ -117,7 +126,7 @@ def test_prompts_that_are_read_together_are_as_if_read_alone(monkeypatch: pytest
 def test_rows_fit_into_the_memory_that_they_may_take(monkeypatch: pytest.MonkeyPatch) -> None:
     # 2 layers, keys and values, 1 head of 4 float32 numbers: 64 bytes a token. 10 + 22 + 32 columns: 4,096 bytes a row.
     kept = [torch.zeros(1, 10, 4), torch.zeros(1, 10, 4)]
-    prefix = Prefix(kept, kept, torch.zeros(5), 10)
+    prefix = Prefix(0, kept, kept, torch.zeros(5), 10)
     for allowed, attempts, rows in [(4096 * 3 + 4095, 9, 3), (4096 * 3, 2, 2), (1, 9, 1), (2**30, 10**6, 256)]:
         monkeypatch.setattr(key_values, "CACHE_BYTES", allowed)
         made = rows_for(prefix, 10, 22, attempts)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ratchet.errors import InputError
+from ratchet.sample.shared_prompts import shares_prompts, sharing
 
 if TYPE_CHECKING:
     import torch
@@ -21,8 +22,9 @@ TOKENS_AT_ONCE = 1024  # of prompts that are read together
 
 @dataclass(frozen=True, slots=True)
 class Prefix:
-    """A prompt that was read: each layer's keys and values of its tokens, and the logits of the token after it."""
+    """Prompt `number` that was read: each layer's keys and values of its tokens, the logits of the token after it."""
 
+    number: int
     keys: "list[torch.Tensor]"
     values: "list[torch.Tensor]"
     logits: "torch.Tensor"
@@ -37,7 +39,7 @@ def prefixes(model: Any, prompts: Sequence[Sequence[int]]) -> Iterator[Prefix]:
     while start < len(prompts):
         end = _together(prompts, start)
         with torch.inference_mode():
-            read = _read(model, prompts[start:end])
+            read = _read(model, prompts, range(start, end))
         yield from read
         start = end
 
@@ -53,10 +55,11 @@ def _together(prompts: Sequence[Sequence[int]], start: int) -> int:
     return end
 
 
-def _read(model: Any, prompts: Sequence[Sequence[int]]) -> list[Prefix]:
+def _read(model: Any, all_prompts: Sequence[Sequence[int]], numbers: range) -> list[Prefix]:
     import torch
     from transformers import DynamicCache
 
+    prompts = all_prompts[numbers.start : numbers.stop]
     width = max(len(prompt) for prompt in prompts)
     ids = torch.zeros(len(prompts), width, dtype=torch.long)
     mask = torch.zeros(len(prompts), width, dtype=torch.long)
@@ -75,6 +78,7 @@ def _read(model: Any, prompts: Sequence[Sequence[int]]) -> list[Prefix]:
     ).logits[:, -1]
     return [
         Prefix(
+            numbers[row],
             [layer.keys[row, :, width - len(prompt) :] for layer in cache.layers],
             [layer.values[row, :, width - len(prompt) :] for layer in cache.layers],
             logits[row],
@@ -105,12 +109,16 @@ class Rows:
 
     Attributes:
         starts: The first column of each row's own.
+        lengths: The tokens of its prompt.
+        prompts: A number for its prompt, in the order in which they were begun.
         longest: Tokens of the longest prompt, for which there is always room before `end`.
         columns: How many there are.
         cache: What the model reads and writes.
     """
 
     starts: "torch.Tensor"
+    lengths: "torch.Tensor"
+    prompts: "torch.Tensor"
     longest: int
     columns: int
     end: int
@@ -128,7 +136,7 @@ class Rows:
         for layer, keys, values in zip(self.cache.layers, prefix.keys, prefix.values, strict=True):
             layer.keys[rows, :, start : self.end] = keys
             layer.values[rows, :, start : self.end] = values
-        self.starts[rows] = start
+        self.starts[rows], self.lengths[rows], self.prompts[rows] = start, prefix.length, prefix.number
         self._use(self.count + count)
 
     def keep(self, count: int, moved: "torch.Tensor", into: "torch.Tensor") -> None:
@@ -138,7 +146,8 @@ class Rows:
             for layer in self.cache.layers:
                 layer.keys[into, :, used] = layer.keys[moved, :, used]
                 layer.values[into, :, used] = layer.values[moved, :, used]
-            self.starts[into] = self.starts[moved]
+            for told in (self.starts, self.lengths, self.prompts):
+                told[into] = told[moved]
         self._use(count)
 
     def read(self, model: Any, token_ids: "torch.Tensor") -> "torch.Tensor":
@@ -147,17 +156,24 @@ class Rows:
 
         if self.end == self.columns:
             self._move_to_the_front()
-        starts = self.starts[: self.count, None]
+        starts = self.starts[: self.count] - self.first
+        columns = self.end + 1 - self.first
         output = model(
             input_ids=token_ids[:, None],
-            attention_mask=(torch.arange(self.first, self.end + 1) >= starts).long(),
-            position_ids=self.end - starts,
+            attention_mask=(torch.arange(columns) >= starts[:, None]).long(),
+            position_ids=columns - 1 - starts[:, None],
             past_key_values=self.cache,
             use_cache=True,
+            **self._shared(model, starts, columns),
         )
         self.end += 1
         logits: torch.Tensor = output.logits[:, -1]
         return logits
+
+    def _shared(self, model: Any, starts: "torch.Tensor", columns: int) -> dict[str, Any]:
+        if not shares_prompts(model):
+            return {}
+        return {"sharing": sharing(self.prompts[: self.count], starts, self.lengths[: self.count], columns)}
 
     def _use(self, count: int) -> None:
         self.count = count
@@ -185,7 +201,8 @@ def rows_for(prefix: Prefix, longest: int, new_tokens: int, attempts: int) -> Ro
     columns = longest + new_tokens + SPARE_COLUMNS
     a_token = sum(kept[:, 0].numel() * kept.element_size() for kept in prefix.keys + prefix.values)
     count = max(1, min(attempts, MOST_ROWS, CACHE_BYTES // (a_token * columns)))
-    rows = Rows(torch.zeros(count, dtype=torch.long), longest, columns, end=longest)
+    starts, lengths, prompts = torch.zeros(3, count, dtype=torch.long)
+    rows = Rows(starts, lengths, prompts, longest, columns, end=longest)
     layer = _layer_kind(rows)
     rows.cache = Cache(layers=[layer(*kept) for kept in zip(prefix.keys, prefix.values, strict=True)])
     return rows

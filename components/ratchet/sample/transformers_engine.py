@@ -14,6 +14,7 @@ from ratchet.sample.decode import Decoded, decoding, uniforms
 from ratchet.sample.engine import Engine, Job, Question, TokenIds, cut
 from ratchet.sample.key_values import require_keys_and_values
 from ratchet.sample.settings import Sampling, attempt_key
+from ratchet.sample.shared_prompts import share_prompts
 
 Row = tuple[Question, int]
 
@@ -24,6 +25,7 @@ def transformers_engine(job: Job) -> Iterator[Engine]:
     tokenizer = load_tokenizer(job.checkpoint)
     model = load_model(job.checkpoint)
     require_keys_and_values(model, str(job.checkpoint))
+    share_prompts(model)
     ends = end_tokens(job.checkpoint, tokenizer)
 
     def draw(questions: Sequence[Question]) -> Iterator[list[Sample]]:
