@@ -6,16 +6,19 @@ from typing import Any
 
 from ratchet.errors import InputError
 from ratchet.identity import require_checkpoint
+from ratchet.processors import processors
 from ratchet.storage import read_json
 
 CONTEXT_KEYS = ("max_position_embeddings", "n_positions", "max_seq_len", "seq_length")
 
 
 def load_model(folder: Path) -> Any:
-    """The causal language model in a checkpoint folder, in evaluation mode."""
+    """The causal language model in a checkpoint folder, in evaluation mode, on no more threads than are of use."""
+    import torch
     from transformers import AutoModelForCausalLM
 
     require_checkpoint(folder)
+    torch.set_num_threads(min(torch.get_num_threads(), processors()))  # by itself it takes those of the whole machine
     return _loaded(AutoModelForCausalLM, folder, use_safetensors=True).eval()
 
 

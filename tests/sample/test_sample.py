@@ -6,6 +6,7 @@ import shutil
 import signal
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from ratchet.errors import InputError
 from ratchet.identity import OTHER_PRECISION, SAME_PRECISION, checkpoint_digest
 from ratchet.prompts import prompt_tokens
 from ratchet.records import Problem, Sample
-from ratchet.sample import SAMPLES_FILE, Sampling, sample, truncation
+from ratchet.sample import SAMPLES_FILE, Sampling, sample, transformers_engine, truncation
 from ratchet.sample.fingerprint import distance
 from ratchet.sample.identity import IDENTITY_FILE, recorded_identity
 from ratchet.sample.parts import Parts, key_of
@@ -57,6 +58,7 @@ def test_a_sampler_killed_at_twenty_random_moments_draws_what_an_unbroken_one_do
     """Kill -9 at moments spread over the whole of a run, from before the model is loaded to the writing of the result.
 
     A child is forked for each start, so that a start costs what the sampler does and not what Python's imports take.
+    Every other start shares its work with a second process.
     """
     monkeypatch.setattr("ratchet.sample.parts.SECONDS_BETWEEN_PARTS", 0.0)  # the run is short, its parts are many
     settings = Sampling(attempts=6, max_new_tokens=16, seed=3)
@@ -64,10 +66,12 @@ def test_a_sampler_killed_at_twenty_random_moments_draws_what_an_unbroken_one_do
     begun = time.monotonic()
     assert _killed(problems, untrained, tmp_path / "timed", settings, None) is None
     whole_run = time.monotonic() - begun
+    monkeypatch.setattr(transformers_engine, "FEWEST_ROWS", 1)
     moments = random.Random(0)
     left: list[int] = []
     for number in range(60):  # on a busy machine some starts end before their moment comes
         broken = tmp_path / f"broken-{number}"
+        monkeypatch.setattr(transformers_engine, "processors", partial(int, 1 + number % 2))
         found = _killed(problems, untrained, broken, settings, moments.random() * whole_run)
         left += [] if found is None else [found]
         sample(problems, untrained, broken, settings, ["train"])

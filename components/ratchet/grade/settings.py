@@ -1,11 +1,11 @@
 """How attempts are graded: what changes a verdict, and what only changes how the work is done."""
 
 import math
-import os
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from ratchet.errors import InputError
+from ratchet.processors import processors
 
 RULES = 3  # of all the graders: raised with every change that can change a verdict
 Isolation = Literal["namespaces", "landlock", "process"]
@@ -34,7 +34,7 @@ class Grading:
     @property
     def processes(self) -> int:
         """How many workers there are to be."""
-        return self.workers or len(os.sched_getaffinity(0))
+        return self.workers or processors()
 
     def describe(self) -> dict[str, Any]:
         """What a verdict depends on."""

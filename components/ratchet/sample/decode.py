@@ -49,11 +49,13 @@ def decoding(
     top_p: float,
     end_tokens: Collection[int],
     stops: Stops | None = None,
+    sharers: int = 1,
 ) -> Iterator[list[tuple[int, Decoded]]]:
     """Yields after each token the attempts that it ended, by number; `counts[i]` attempts continue prompt i, in order.
 
     `noise` gives attempts' uniform numbers, a row of `new_tokens` each. An attempt ends with an end token, when `stops`
-    says so of its tokens, or after `new_tokens`. Those that wait join as soon as there is room.
+    says so of its tokens, or after `new_tokens`. Those that wait join as soon as there is room, which is shared with
+    as many others as do the same in processes of their own.
     """
     import torch
 
@@ -62,7 +64,7 @@ def decoding(
     prefix, numbers = next(waiting, (None, range(0)))
     if prefix is None:
         return
-    going = _going(rows_for(prefix, max(map(len, prompts)), new_tokens, sum(counts)), new_tokens, end_tokens)
+    going = _going(rows_for(prefix, max(map(len, prompts)), new_tokens, sum(counts), sharers), new_tokens, end_tokens)
     while numbers or going.rows.count:
         with torch.inference_mode():  # not around the yield: what the caller does meanwhile is its own
             going.read(model, choose)

@@ -190,22 +190,30 @@ class Rows:
         self.first, self.end = self.first - by, self.end - by
 
 
-def rows_for(prefix: Prefix, longest: int, new_tokens: int, attempts: int) -> Rows:
-    """Rows for that many attempts, or as many as `MOST_ROWS` and `CACHE_BYTES` allow, and at least one.
+def room(prefix: Prefix, longest: int, new_tokens: int) -> int:
+    """How many rows fit into `CACHE_BYTES`, each with room for the longest prompt and its answer, and at least one.
 
-    A row has room for the longest prompt and its answer. A prefix tells how much a token takes in each layer.
+    A prefix tells how much a token takes in each layer.
     """
+    a_token = sum(kept[:, 0].numel() * kept.element_size() for kept in prefix.keys + prefix.values)
+    return max(1, CACHE_BYTES // (a_token * _columns(longest, new_tokens)))
+
+
+def rows_for(prefix: Prefix, longest: int, new_tokens: int, attempts: int, sharers: int = 1) -> Rows:
+    """Rows for that many attempts, or as many as `MOST_ROWS` and the room, of which others have their shares, allow."""
     import torch
     from transformers.cache_utils import Cache
 
-    columns = longest + new_tokens + SPARE_COLUMNS
-    a_token = sum(kept[:, 0].numel() * kept.element_size() for kept in prefix.keys + prefix.values)
-    count = max(1, min(attempts, MOST_ROWS, CACHE_BYTES // (a_token * columns)))
+    count = max(1, min(attempts, MOST_ROWS, room(prefix, longest, new_tokens) // sharers))
     starts, lengths, prompts = torch.zeros(3, count, dtype=torch.long)
-    rows = Rows(starts, lengths, prompts, longest, columns, end=longest)
+    rows = Rows(starts, lengths, prompts, longest, _columns(longest, new_tokens), end=longest)
     layer = _layer_kind(rows)
     rows.cache = Cache(layers=[layer(*kept) for kept in zip(prefix.keys, prefix.values, strict=True)])
     return rows
+
+
+def _columns(longest: int, new_tokens: int) -> int:
+    return longest + new_tokens + SPARE_COLUMNS
 
 
 def _layer_kind(rows: Rows) -> Any:

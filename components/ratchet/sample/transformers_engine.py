@@ -1,7 +1,9 @@
-"""The back end that needs nothing but transformers: batches of attempts in this process."""
+"""The back end that needs nothing but transformers: batches of attempts in this process, or forked from it."""
 
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from itertools import groupby
 from typing import Any
 
@@ -9,14 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ratchet.checkpoints import end_tokens, load_model, load_tokenizer
+from ratchet.processors import processors
 from ratchet.records import Sample
 from ratchet.sample.decode import Decoded, decoding, uniforms
 from ratchet.sample.engine import Engine, Job, Question, TokenIds, cut
-from ratchet.sample.key_values import require_keys_and_values
+from ratchet.sample.key_values import prefixes, require_keys_and_values, room
 from ratchet.sample.settings import Sampling, attempt_key
 from ratchet.sample.shared_prompts import share_prompts
+from ratchet.sample.side_by_side import side_by_side
 
 Row = tuple[Question, int]
+FEWEST_ROWS = 128  # of a process: with fewer, the threads of one process are as fast
 
 
 @contextmanager
@@ -29,9 +34,16 @@ def transformers_engine(job: Job) -> Iterator[Engine]:
     ends = end_tokens(job.checkpoint, tokenizer)
 
     def draw(questions: Sequence[Question]) -> Iterator[list[Sample]]:
+        sharers = _sharers(model, questions, job.sampling)
+        if sharers == 1:
+            return drawn(questions, 1)
+        ordered = _in_order(questions)
+        return side_by_side([partial(drawn, ordered[share::sharers], sharers) for share in range(sharers)])
+
+    def drawn(questions: Sequence[Question], sharers: int) -> Iterator[list[Sample]]:
         for together in _of_like_length(questions, job.sampling.max_new_tokens):
             rows = [(question, attempt) for question in together for attempt in question.attempts]
-            for finished in _decoding(together, rows, model, tokenizer, ends, job.sampling):
+            for finished in _decoding(together, rows, model, tokenizer, ends, job.sampling, sharers):
                 yield _samples(rows, finished, tokenizer, job.sampling)
 
     precision = str(model.dtype).removeprefix("torch.")
@@ -50,13 +62,30 @@ def score_tokens(model: Any, texts: Sequence[TokenIds]) -> list[list[float]]:
     return scores
 
 
+def _sharers(model: Any, questions: Sequence[Question], sampling: Sampling) -> int:
+    """How many processes are to draw: one a processor where each has rows enough to be busy, else this one alone."""
+    if sys.platform != "linux" or not questions:  # elsewhere what is loaded here may not survive a fork
+        return 1
+    attempts = sum(len(question.attempts) for question in questions)
+    longest = max(len(question.token_ids) for question in questions)
+    prefix = next(prefixes(model, [questions[0].token_ids[:1]]))
+    rows = min(attempts, room(prefix, longest, sampling.max_new_tokens))
+    count = processors()
+    return count if rows >= FEWEST_ROWS * count else 1
+
+
+def _in_order(questions: Sequence[Question]) -> list[Question]:
+    return sorted(questions, key=lambda question: len(question.token_ids))
+
+
 def _of_like_length(questions: Sequence[Question], new_tokens: int) -> Iterator[list[Question]]:
     """The questions in order of length, those together that want rows of like length: within one power of two.
 
     All rows are as long as the longest needs, so one long prompt would leave room for few rows.
     """
-    ordered = sorted(questions, key=lambda question: len(question.token_ids))
-    for _, together in groupby(ordered, lambda question: (len(question.token_ids) + new_tokens).bit_length()):
+    for _, together in groupby(
+        _in_order(questions), lambda question: (len(question.token_ids) + new_tokens).bit_length()
+    ):
         yield list(together)
 
 
@@ -67,6 +96,7 @@ def _decoding(
     tokenizer: Any,
     ends: frozenset[int],
     sampling: Sampling,
+    sharers: int,
 ) -> Iterator[list[tuple[int, Decoded]]]:
     def noise(numbers: range) -> NDArray[np.float64]:
         asked = [rows[number] for number in numbers]
@@ -83,6 +113,7 @@ def _decoding(
         top_p=sampling.top_p,
         end_tokens=ends,
         stops=stopping(tokenizer, sampling.stop),
+        sharers=sharers,
     )
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ratchet.errors import USAGE_EXIT_CODE, InputError
+from ratchet.processors import processors
 from ratchet.train.ranks import GONE, SECOND_HAND
 from ratchet.train.sft import SFT, train_sft
 
@@ -49,7 +50,7 @@ def trained(checkpoint: Path, examples: Path, out: Path, settings: SFT, processe
 
 def _launch(given: str, processes: int) -> None:
     """Run the ranks of this node to their end; how the first one failed is raised."""
-    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, len(os.sched_getaffinity(0)) // processes)))
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, processors() // processes)))
     from torch.distributed import DistError
     from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
