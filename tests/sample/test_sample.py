@@ -71,7 +71,7 @@ def test_a_sampler_killed_at_twenty_random_moments_draws_what_an_unbroken_one_do
     left: list[int] = []
     for number in range(60):  # on a busy machine some starts end before their moment comes
         broken = tmp_path / f"broken-{number}"
-        monkeypatch.setattr(transformers_engine, "processors", partial(int, 1 + number % 2))
+        monkeypatch.setattr(transformers_engine, "threads", partial(int, 1 + number % 2))
         found = _killed(problems, untrained, broken, settings, moments.random() * whole_run)
         left += [] if found is None else [found]
         sample(problems, untrained, broken, settings, ["train"])

@@ -121,7 +121,7 @@ def test_attempts_are_the_same_from_one_process_as_from_three(
         assert len(samples) == 90
         return {(one.problem_id, one.attempt): (one.text, one.tokens) for one in samples}
 
-    monkeypatch.setattr(transformers_engine, "processors", lambda: 3)
+    monkeypatch.setattr(transformers_engine, "threads", lambda: 3)
     assert transformers_engine._sharers(None, [], settings) == 1
     alone = drawn()  # 90 rows are too few for three
     forks: list[int] = []

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ratchet.checkpoints import end_tokens, load_model, load_tokenizer
-from ratchet.processors import processors
 from ratchet.records import Sample
 from ratchet.sample.decode import Decoded, decoding, uniforms
 from ratchet.sample.engine import Engine, Job, Question, TokenIds, cut
@@ -63,15 +62,22 @@ def score_tokens(model: Any, texts: Sequence[TokenIds]) -> list[list[float]]:
 
 
 def _sharers(model: Any, questions: Sequence[Question], sampling: Sampling) -> int:
-    """How many processes are to draw: one a processor where each has rows enough to be busy, else this one alone."""
+    """How many processes are to draw: one a thread where each has rows enough to be busy, else this one alone."""
     if sys.platform != "linux" or not questions:  # elsewhere what is loaded here may not survive a fork
         return 1
     attempts = sum(len(question.attempts) for question in questions)
     longest = max(len(question.token_ids) for question in questions)
     prefix = next(prefixes(model, [questions[0].token_ids[:1]]))
     rows = min(attempts, room(prefix, longest, sampling.max_new_tokens))
-    count = processors()
+    count = threads()
     return count if rows >= FEWEST_ROWS * count else 1
+
+
+def threads() -> int:
+    """How many threads this process computes on: one a processor, unless OMP_NUM_THREADS says otherwise."""
+    import torch
+
+    return torch.get_num_threads()
 
 
 def _in_order(questions: Sequence[Question]) -> list[Question]:
