@@ -14,10 +14,10 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from ratchet.errors import InputError
+from ratchet.patience import patiently
 
 T = TypeVar("T")
 
-FIRST_WAIT_S, LONGEST_WAIT_S = 0.25, 15.0
 PATIENCE_S = 300.0
 PIECE_BYTES = 16 * 2**20  # a larger file goes up in pieces of this size, several at a time
 OUT_OF_REACH = {429, 500, 502, 503, 504}
@@ -86,22 +86,17 @@ def remove_object(place: Place, name: str, patience_s: float = PATIENCE_S) -> No
 
 def _patiently(action: Callable[[Any], T], place: Place, patience_s: float) -> T:
     """What the action gives, tried again ever more slowly for as long as the store is out of reach."""
-    client = _client()
-    begun, wait = time.monotonic(), FIRST_WAIT_S
-    while True:
-        try:
-            return action(client)
-        except Exception as error:
-            reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
-            if not _is_passing(error):
-                expected = "a bucket that the keys in the environment may read and write"
-                raise InputError(reason, where=str(place), expected=expected) from None
-            if time.monotonic() - begun + wait > patience_s:
-                found = f"no answer for {time.monotonic() - begun:.0f} s ({reason})"
-                next_step = "start it again; the same command then goes on"
-                raise InputError(found, where=str(place), expected="an object store", next=next_step) from None
-        time.sleep(wait)
-        wait = min(2 * wait, LONGEST_WAIT_S)
+    client, begun = _client(), time.monotonic()
+    try:
+        return patiently(lambda: action(client), _is_passing, patience_s)
+    except Exception as error:
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+        if not _is_passing(error):
+            expected = "a bucket that the keys in the environment may read and write"
+            raise InputError(reason, where=str(place), expected=expected) from None
+        found = f"no answer for {time.monotonic() - begun:.0f} s ({reason})"
+        next_step = "start it again; the same command then goes on"
+        raise InputError(found, where=str(place), expected="an object store", next=next_step) from None
 
 
 def _is_passing(error: Exception) -> bool:

@@ -6,8 +6,6 @@ and once: recording it again changes nothing.
 """
 
 import contextlib
-import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
@@ -16,6 +14,7 @@ from ratchet.errors import InputError
 from ratchet.failures import failures, now
 from ratchet.gate.step import VERDICT_FILE
 from ratchet.gate.verdict import Verdict, read_verdict
+from ratchet.patience import patiently
 from ratchet.registry.log import run_of
 from ratchet.registry.store import Unavailable, opened, without_password
 from ratchet.steps import PARTIAL, STAMP
@@ -78,7 +77,18 @@ def record_end(
             folder.mkdir(parents=True, exist_ok=True)
             write_json(kept, asdict(end))
     print(f"{end.state}: {end.step or end.verdict or 'no step'}: {end.message or 'it came to its end'}")
-    patiently(lambda: _write(tracking_uri, experiment, run_name, end), patience_s)
+    try:
+        patiently(
+            lambda: _write(tracking_uri, experiment, run_name, end),
+            lambda error: isinstance(error, Unavailable),
+            patience_s,
+            say=lambda error, wait: print(f"{error}; again in {wait:.0f} s"),
+            first_wait_s=5.0,
+            longest_wait_s=60.0,
+        )
+    except Unavailable as error:
+        error.next = "the end of the run is in its workspace alone; run it again when MLflow is there"
+        raise
     return end.state
 
 
@@ -117,21 +127,6 @@ def _write(tracking_uri: str, experiment: str, run_name: str, end: End) -> None:
             elif key in run.data.tags:
                 client.delete_tag(run.info.run_id, key)
         client.set_terminated(run.info.run_id, MLFLOW_STATUS.get(end.state, "FINISHED"))
-
-
-def patiently(work: Callable[[], None], patience_s: float) -> None:
-    """Do the work, again where MLflow is away, until the patience is used up."""
-    end, pause = time.monotonic() + patience_s, min(5.0, patience_s / 4)
-    while True:
-        try:
-            return work()
-        except Unavailable as error:
-            if time.monotonic() + pause > end:
-                error.next = "the end of the run is in its workspace alone; run it again when MLflow is there"
-                raise
-            print(f"{error}; again in {pause:.0f} s")
-        time.sleep(pause)
-        pause = min(2 * pause, 60.0)
 
 
 def _last_verdict(folder: Path) -> Verdict | None:

@@ -3,12 +3,13 @@
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
 from ratchet.errors import InputError
+from ratchet.patience import patiently
 from ratchet.train.standing import Standing, standing
 from ratchet.train.trainjob import GROUP, MADE_FROM, PLURAL, VERSION
 
@@ -31,7 +32,7 @@ class Api:
         from kubernetes import client
 
         call = getattr(client.CoreV1Api(self.client), verb)
-        found = _patiently(lambda: call(*names, self.namespace, _request_timeout=30, **options))
+        found = patiently(lambda: call(*names, self.namespace, _request_timeout=30, **options), _is_passing, PATIENCE_S)
         return self.client.sanitize_for_serialization(found)
 
     def jobs(self, verb: str, *names: Any) -> Any:
@@ -39,7 +40,9 @@ class Api:
         from kubernetes import client
 
         call = getattr(client.CustomObjectsApi(self.client), f"{verb}_namespaced_custom_object")
-        return _patiently(lambda: call(GROUP, VERSION, self.namespace, PLURAL, *names, _request_timeout=30))
+        return patiently(
+            lambda: call(GROUP, VERSION, self.namespace, PLURAL, *names, _request_timeout=30), _is_passing, PATIENCE_S
+        )
 
 
 def followed(api: Api, job: Object, start_limit_s: float, limit_s: float, poll_s: float = 5) -> None:
@@ -189,20 +192,13 @@ def _tell(now: Standing, told: str) -> str:
     return line
 
 
-def _patiently(call: Callable[[], Any]) -> Any:
-    """What the call returns; an API that is away or overloaded is asked again for a while."""
+def _is_passing(error: Exception) -> bool:
+    """Whether the API is away or overloaded."""
     from kubernetes.client import ApiException
     from urllib3.exceptions import HTTPError
 
-    end = time.monotonic() + PATIENCE_S
-    while True:
-        try:
-            return call()
-        except (ApiException, HTTPError) as error:
-            status = getattr(error, "status", None) or 503
-            if (status < 500 and status != 429) or time.monotonic() > end:
-                raise
-        time.sleep(2)
+    status = getattr(error, "status", None) or 503
+    return isinstance(error, (ApiException, HTTPError)) and (status >= 500 or status == 429)
 
 
 @contextmanager
