@@ -63,8 +63,18 @@ def test_attention_is_what_torch_computes_row_by_row(
     ours, _ = attend(
         module, query, key_at_prompts_but_one, value_at_prompts_but_one, visible, sharing=_shared(), scaling=scaling
     )
-    torch.testing.assert_close(ours, expected, rtol=1e-6, atol=1e-6)  # the softmax is in single precision
+    torch.testing.assert_close(ours, expected, rtol=1e-9, atol=1e-9)
     assert ours.shape == expected.shape
+
+
+def test_half_precision_loses_no_more_than_with_torch() -> None:
+    exact = _batch(6, 2)
+    query, key, value = (kept.bfloat16() for kept in exact)
+    visible = (torch.arange(COLUMNS) >= STARTS[:, None])[:, None, None]
+    expected, _ = sdpa_attention_forward(_module(6, 2), *(kept.bfloat16().double() for kept in exact), visible)
+    ours, _ = attend(_module(6, 2), query, key, value, visible, sharing=_shared())
+    assert ours.dtype == torch.bfloat16
+    torch.testing.assert_close(ours.double(), expected, rtol=2**-8, atol=0.0)  # the rounding of the result
 
 
 @pytest.mark.parametrize("option", ["window", "position_bias"])

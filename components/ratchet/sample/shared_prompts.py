@@ -109,9 +109,10 @@ def attend(
         )
         return usual
     count, _, _, size = query.shape
-    # The heads that share keys and values stand together: rows, heads of keys, heads of queries each, numbers.
-    queries = (query * (size**-0.5 if scaling is None else scaling)).view(count, key.shape[1], -1, size)
-    attended = _attended(queries, key, value, sharing)
+    # As torch does it, in single precision at the least. The heads that share keys and values stand together: rows,
+    # heads of keys, heads of queries each, numbers.
+    queries = query.to(_exact(query)).view(count, key.shape[1], -1, size) * (size**-0.5 if scaling is None else scaling)
+    attended = _attended(queries, key, value, sharing).to(query.dtype)
     return attended.reshape(count, 1, -1, value.shape[-1]), None
 
 
@@ -121,28 +122,37 @@ def _plain(mask: "torch.Tensor | None", sharing: Sharing, options: dict[str, Any
 
     if any(options.get(name) is not None for name in ("position_bias", "softcap", "s_aux")):
         return False
-    return mask is None or torch.equal(mask[:, 0, 0], sharing.visible)
+    return mask is None or (mask.shape[1] == 1 and torch.equal(mask[:, 0, 0], sharing.visible))
 
 
 def _attended(queries: "torch.Tensor", key: "torch.Tensor", value: "torch.Tensor", shared: Sharing) -> "torch.Tensor":
     """One softmax over a row's scores of its prompt, computed for all rows of that prompt, and of its own tokens."""
     import torch
 
-    own, longest = slice(shared.own, None), shared.columns.shape[1]
+    longest = shared.columns.shape[1]
     prompt = _by_prompt(queries, _of_prompts(key, shared).transpose(-1, -2), shared)
     prompt.masked_fill_(shared.absent[:, None, None], -torch.inf)
-    written = queries @ key[:, :, own].transpose(-1, -2)
+    written = queries @ _written(key, shared).transpose(-1, -2)
     written.masked_fill_(shared.hidden[:, None, None], -torch.inf)
-    weights = torch.softmax(torch.cat([prompt, written], -1), -1, dtype=torch.float32).to(value.dtype)
-    return (
-        _by_prompt(weights[..., :longest], _of_prompts(value, shared), shared)
-        + weights[..., longest:] @ value[:, :, own]
-    )
+    weights = torch.softmax(torch.cat([prompt, written], -1), -1)
+    of_prompt = _by_prompt(weights[..., :longest], _of_prompts(value, shared), shared)
+    return of_prompt + weights[..., longest:] @ _written(value, shared)
+
+
+def _exact(kept: "torch.Tensor") -> "torch.dtype":
+    import torch
+
+    return torch.promote_types(kept.dtype, torch.float32)
 
 
 def _of_prompts(kept: "torch.Tensor", shared: Sharing) -> "torch.Tensor":
     """What is kept of each prompt: prompts, heads, tokens, numbers."""
-    return kept[shared.rows[:, :1], :, shared.columns].transpose(1, 2)
+    return kept[shared.rows[:, :1], :, shared.columns].transpose(1, 2).to(_exact(kept))
+
+
+def _written(kept: "torch.Tensor", shared: Sharing) -> "torch.Tensor":
+    """What is kept of what rows have written: rows, heads, tokens, numbers."""
+    return kept[:, :, shared.own :].to(_exact(kept))
 
 
 def _by_prompt(rows: "torch.Tensor", matrices: "torch.Tensor", shared: Sharing) -> "torch.Tensor":
