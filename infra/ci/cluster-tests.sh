@@ -56,8 +56,9 @@ main() {
         start
         build --push "$RATCHET_REGISTRY"
     fi
-    # A file at a time on each of two workers: a step's pod waits about as long as it works.
-    OMP_NUM_THREADS=1 "$BIN/pytest" -n 2 --dist loadfile -m cluster -rs --durations=12 tests "$@"
+    # A file at a time on each of two workers: a step's pod waits about as long as it works. In the order of their names:
+    # xdist would begin with those of many tests, and end with the longest test of all on one worker alone.
+    OMP_NUM_THREADS=1 "$BIN/pytest" -n 2 --dist loadfile --no-loadscope-reorder -m cluster -rs --durations=12 tests "$@"
 }
 
 main "$@"
