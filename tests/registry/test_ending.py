@@ -11,7 +11,9 @@ from mlflow import MlflowClient
 from ratchet.errors import InputError
 from ratchet.failures import failures, noted
 from ratchet.gate.verdict import Decision, Verdict, write_verdict
+from ratchet.registry import ending
 from ratchet.registry.ending import End, Told, end_of, record_end, told
+from ratchet.registry.store import Unavailable
 from ratchet.steps import placed, run_step
 
 OK, FAILED = told("SUCCEEDED", None, "run-1", ""), told("FAILED", None, "run-1", "")
@@ -149,6 +151,32 @@ def test_a_run_that_failed_before_anything_was_logged_is_in_mlflow_and_telling_i
 def test_a_name_with_quotes_is_recorded_without_them(uri: str, tmp_path: Path) -> None:
     record_end(uri, "loop", 'ada\'s "first" run', tmp_path / "w", OK)
     assert _recorded(uri, "adas first run").info.status == "FINISHED"
+
+
+def test_an_mlflow_that_is_away_for_a_moment_is_asked_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answers = iter([False, False, True])
+
+    def work(*_: Any) -> None:
+        if not next(answers):
+            raise Unavailable("no answer", where="http://mlflow")
+
+    monkeypatch.setattr(ending, "_write", work)
+    record_end("http://mlflow", "loop", "nightly", tmp_path / "w", OK, patience_s=0.4)  # pauses of 0.1 and 0.2 s
+    assert next(answers, "none left") == "none left"
+    assert capsys.readouterr().out.count("http://mlflow: no answer; again in") == 2
+
+
+def test_what_waiting_does_not_mend_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def work(*_: Any) -> None:
+        raise InputError("experiment 'loop' is deleted")
+
+    monkeypatch.setattr(ending, "_write", work)
+    began = time.monotonic()
+    with pytest.raises(InputError, match="deleted"):
+        record_end("http://mlflow", "loop", "nightly", tmp_path / "w", OK, patience_s=30)
+    assert time.monotonic() - began < 5
 
 
 def test_an_mlflow_that_stays_away_leaves_the_end_in_the_workspace_and_says_so(

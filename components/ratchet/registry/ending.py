@@ -83,7 +83,7 @@ def record_end(
             lambda error: isinstance(error, Unavailable),
             patience_s,
             say=lambda error, wait: print(f"{error}; again in {wait:.0f} s"),
-            first_wait_s=5.0,
+            first_wait_s=min(5.0, patience_s / 4),
             longest_wait_s=60.0,
         )
     except Unavailable as error:
