@@ -23,7 +23,7 @@ def few_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _shared(columns: int = COLUMNS) -> Sharing:
-    found = sharing(PROMPTS, STARTS, LENGTHS, columns)
+    found = sharing(PROMPTS, STARTS, LENGTHS, torch.arange(columns) >= STARTS[:, None])
     assert found is not None
     return found
 
@@ -110,7 +110,7 @@ def test_who_shares_what_by_hand() -> None:
 def test_few_rows_a_prompt_or_most_at_one_prompt_share_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     def of(prompts: list[int]) -> Sharing | None:
         zeros = torch.zeros(len(prompts), dtype=torch.long)
-        return sharing(torch.tensor(prompts), zeros, zeros + 3, 5)
+        return sharing(torch.tensor(prompts), zeros, zeros + 3, torch.ones(len(prompts), 5, dtype=torch.bool))
 
     assert of([1, 1, 2, 3, 3]) is None  # 5 rows of 3 prompts: fewer than 2 each
     assert of([1, 1, 1, 1, 2, 2]) is not None

@@ -158,22 +158,23 @@ class Rows:
             self._move_to_the_front()
         starts = self.starts[: self.count] - self.first
         columns = self.end + 1 - self.first
+        visible = torch.arange(columns) >= starts[:, None]
         output = model(
             input_ids=token_ids[:, None],
-            attention_mask=(torch.arange(columns) >= starts[:, None]).long(),
+            attention_mask=visible.long(),
             position_ids=columns - 1 - starts[:, None],
             past_key_values=self.cache,
             use_cache=True,
-            **self._shared(model, starts, columns),
+            **self._shared(model, starts, visible),
         )
         self.end += 1
         logits: torch.Tensor = output.logits[:, -1]
         return logits
 
-    def _shared(self, model: Any, starts: "torch.Tensor", columns: int) -> dict[str, Any]:
+    def _shared(self, model: Any, starts: "torch.Tensor", visible: "torch.Tensor") -> dict[str, Any]:
         if not shares_prompts(model):
             return {}
-        return {"sharing": sharing(self.prompts[: self.count], starts, self.lengths[: self.count], columns)}
+        return {"sharing": sharing(self.prompts[: self.count], starts, self.lengths[: self.count], visible)}
 
     def _use(self, count: int) -> None:
         self.count = count

@@ -41,10 +41,12 @@ class Sharing:
     absent: "torch.Tensor"
 
 
-def sharing(prompts: "torch.Tensor", starts: "torch.Tensor", lengths: "torch.Tensor", columns: int) -> Sharing | None:
+def sharing(
+    prompts: "torch.Tensor", starts: "torch.Tensor", lengths: "torch.Tensor", visible: "torch.Tensor"
+) -> Sharing | None:
     """Who shares what; None where too few share.
 
-    Row i continues the prompt of number prompts[i], whose lengths[i] tokens are in the columns from starts[i].
+    Row i continues the prompt of number prompts[i], whose lengths[i] tokens are in the columns from starts[i], where it sees visible[i].
     """
     import torch
 
@@ -60,12 +62,12 @@ def sharing(prompts: "torch.Tensor", starts: "torch.Tensor", lengths: "torch.Ten
     places = torch.empty_like(order)
     places[order] = group * most + within
     length, start, token = lengths[rows[:, :1]], starts[rows[:, :1]], torch.arange(int(lengths.max()))
-    column, begun = torch.arange(columns), starts + lengths
+    begun = starts + lengths
     own = int(begun.min())
     return Sharing(
-        visible=column >= starts[:, None],
+        visible=visible,
         own=own,
-        hidden=column[own:] < begun[:, None],
+        hidden=torch.arange(own, visible.shape[1]) < begun[:, None],
         rows=rows,
         places=places,
         columns=start + token.minimum(length - 1),

@@ -33,10 +33,10 @@ def transformers_engine(job: Job) -> Iterator[Engine]:
     ends = end_tokens(job.checkpoint, tokenizer)
 
     def draw(questions: Sequence[Question]) -> Iterator[list[Sample]]:
-        sharers = _sharers(model, questions, job.sampling)
+        ordered = sorted(questions, key=lambda question: len(question.token_ids))
+        sharers = _sharers(model, ordered, job.sampling)
         if sharers == 1:
-            return drawn(questions, 1)
-        ordered = _in_order(questions)
+            return drawn(ordered, 1)
         return side_by_side([partial(drawn, ordered[share::sharers], sharers) for share in range(sharers)])
 
     def drawn(questions: Sequence[Question], sharers: int) -> Iterator[list[Sample]]:
@@ -80,18 +80,12 @@ def threads() -> int:
     return torch.get_num_threads()
 
 
-def _in_order(questions: Sequence[Question]) -> list[Question]:
-    return sorted(questions, key=lambda question: len(question.token_ids))
-
-
-def _of_like_length(questions: Sequence[Question], new_tokens: int) -> Iterator[list[Question]]:
-    """The questions in order of length, those together that want rows of like length: within one power of two.
+def _of_like_length(ordered: Sequence[Question], new_tokens: int) -> Iterator[list[Question]]:
+    """The questions, which are in order of length, those together that want rows of like length: within a power of two.
 
     All rows are as long as the longest needs, so one long prompt would leave room for few rows.
     """
-    for _, together in groupby(
-        _in_order(questions), lambda question: (len(question.token_ids) + new_tokens).bit_length()
-    ):
+    for _, together in groupby(ordered, lambda question: (len(question.token_ids) + new_tokens).bit_length()):
         yield list(together)
 
 
