@@ -46,7 +46,8 @@ def sharing(
 ) -> Sharing | None:
     """Who shares what; None where too few share.
 
-    Row i continues the prompt of number prompts[i], whose lengths[i] tokens are in the columns from starts[i], where it sees visible[i].
+    Row i continues the prompt of number prompts[i], whose lengths[i] tokens are in the columns from starts[i]; it sees
+    the columns visible[i].
     """
     import torch
 
