@@ -41,6 +41,13 @@ class Ended:
     def __str__(self) -> str:
         return f"succeeded: {self.succeeded}\n{self.words}\n{self.log[-4000:]}"
 
+    @property
+    def printed(self) -> dict[str, Any]:
+        """The last JSON object that it printed; a log mixes both streams of a pod, in either order."""
+        said = [line for line in self.log.splitlines() if line.startswith("{")]
+        assert said, self
+        return dict(json.loads(said[-1]))
+
 
 @pytest.fixture(scope="session")
 def cluster() -> Cluster:

@@ -114,7 +114,7 @@ def test_no_program_breaks_out_of_the_pod(
     data = files("data", {path.name: path.read_bytes() for path in [*ATTACKS, HERE / "siege.py"]})
     ended = run(pod(image("grade"), ["python", "/data/siege.py"], data), labels())
     assert ended.succeeded, ended
-    found = json.loads(ended.log.splitlines()[-1])
+    found = ended.printed
     assert len(found["grades"]) == 2 * len(ATTACKS)
     assert [each for each in found["grades"] if (each["outcome"], each["next"]) != ("incorrect", "correct")] == []
     # An attack of this folder ran to its end, refused everything: one with a fault in it would say another reason.

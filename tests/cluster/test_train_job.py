@@ -187,7 +187,7 @@ def test_two_nodes_end_where_one_does_and_the_step_leaves_no_job_behind(
     assert _told(ended)[-2:] == ["TrainJob working", "TrainJob complete"], ended
     assert _jobs(namespace) == []
     until(lambda: not _nodes(cluster, namespace), 60, "the end of the nodes")
-    found = json.loads(work(COMPARE).log.splitlines()[-1])
+    found = work(COMPARE).printed
     print(found)
     assert found["apart"] < 1e-5
     assert found["moved"] > 1e-2
