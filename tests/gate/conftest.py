@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.gate.room import Room, gated
 
+from ratchet.cli import invoke
 from ratchet.evaluate.profile import ATTEMPTS_FILE, PROFILE_FILE, Profile, SuiteCounts
 from ratchet.records import Attempt
 from ratchet.storage import file_digest, table_of, write_json, write_table
@@ -120,3 +122,20 @@ def policy(tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return make
+
+
+@pytest.fixture
+def room(
+    profile: Callable[..., Path], policy: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Room:
+    """A verdict to promote that is signed, the profiles, policy and keys beside it, and no key in the environment."""
+    for variable in ("RATCHET_SIGNING_KEY", "RATCHET_VERIFY_KEY"):
+        monkeypatch.delenv(variable, raising=False)
+    profile("new", [9] * 100)
+    profile("base", [8] * 100)
+    policy()
+    room = Room(tmp_path)
+    for name in ("signing.pem", "other.pem"):
+        assert invoke(["keys", "new", "--out", str(room / name)]) == 0
+    assert gated(room) == 0
+    return room
