@@ -28,69 +28,89 @@ class Proxy:
         return f"http://127.0.0.1:{self.port}"
 
 
+class _Server(ThreadingHTTPServer):
+    """What the handlers of all requests share."""
+
+    daemon_threads = True
+
+    def __init__(self, target_port: int, fault: Callable[[str, str, int], Fault]) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.target_port = target_port
+        self.proxy = Proxy(self.server_address[1], fault)
+        self.ended = threading.Event()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: _Server
+
+    def _handle(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        what = self._fault()
+        if what in ("500", "429"):
+            self._fail(what)
+        elif what in ("refuse", "hang"):
+            if what == "hang":
+                self.server.ended.wait(HANG_S)
+            self.close_connection = True
+        else:
+            self._forward(body, lost=what == "lose")
+
+    def _fault(self) -> Fault:
+        proxy = self.server.proxy
+        with proxy.lock:
+            what = proxy.fault(self.command, self.path, len(proxy.seen))
+            proxy.seen.append((self.command, self.path, what))
+        return what
+
+    def _fail(self, status: str) -> None:
+        self.send_response(int(status))
+        if status == "429":
+            self.send_header("Retry-After", "1")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def _forward(self, body: bytes, lost: bool) -> None:
+        answered = self._asked(body)
+        if answered is None or lost:
+            self.close_connection = True
+            return
+        answer, content = answered
+        self.send_response(answer.status)
+        for name, value in answer.getheaders():
+            if name.lower() not in ("transfer-encoding", "connection", "content-length"):
+                self.send_header(name, value)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def _asked(self, body: bytes) -> tuple[http.client.HTTPResponse, bytes] | None:
+        """The real server's answer, or None where it gives none."""
+        upstream = http.client.HTTPConnection("127.0.0.1", self.server.target_port, timeout=60)
+        headers = {k: v for k, v in self.headers.items() if k.lower() not in ("host", "connection")}
+        try:
+            upstream.request(self.command, self.path, body, headers)
+            answer = upstream.getresponse()
+            return answer, answer.read()
+        except OSError:
+            return None
+        finally:
+            upstream.close()
+
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _handle
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
 @contextlib.contextmanager
 def proxying(target_port: int, fault: Callable[[str, str, int], Fault] = lambda *_: None) -> Iterator[Proxy]:
     """A proxy to the port on loopback, until the block ends."""
-    ended = threading.Event()
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def _handle(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            with proxy.lock:
-                what = proxy.fault(self.command, self.path, len(proxy.seen))
-                proxy.seen.append((self.command, self.path, what))
-            if what in ("500", "429"):
-                self.send_response(int(what))
-                if what == "429":
-                    self.send_header("Retry-After", "1")
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-                return
-            if what == "hang":
-                ended.wait(HANG_S)
-            if what in ("refuse", "hang"):
-                self.close_connection = True
-                return
-            self._forward(body, lost=what == "lose")
-
-        def _forward(self, body: bytes, lost: bool) -> None:
-            upstream = http.client.HTTPConnection("127.0.0.1", target_port, timeout=60)
-            headers = {k: v for k, v in self.headers.items() if k.lower() not in ("host", "connection")}
-            try:
-                upstream.request(self.command, self.path, body, headers)
-                answer = upstream.getresponse()
-                content = answer.read()
-            except OSError:
-                self.close_connection = True
-                return
-            finally:
-                upstream.close()
-            if lost:
-                self.close_connection = True
-                return
-            self.send_response(answer.status)
-            for name, value in answer.getheaders():
-                if name.lower() not in ("transfer-encoding", "connection", "content-length"):
-                    self.send_header(name, value)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _handle
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    proxy = Proxy(server.server_address[1], fault)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
+    server = _Server(target_port, fault)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
-        yield proxy
+        yield server.proxy
     finally:
-        ended.set()
+        server.ended.set()
         server.shutdown()
         server.server_close()
