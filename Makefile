@@ -51,15 +51,15 @@ check: lint types vllm gym test cluster-test ## all that CI runs: lint, types, t
 cluster-test: $(INSTALLED) ## the tests on a cluster: that of KUBECONFIG, or a test cluster where there is one
 	infra/ci/cluster-tests.sh
 
-images: $(INSTALLED) ## the images of the steps, with buildah or docker (BASE=… to start from another image)
-	infra/images/build.sh $(if $(BASE),--base $(BASE)) base train grade sample
+images: $(INSTALLED) ## the images of the steps and of the dashboard, with buildah or docker (BASE=… to start from another image)
+	infra/images/build.sh $(if $(BASE),--base $(BASE)) base train grade sample dashboard
 
 install-chart: ## the chart, on the cluster of KUBECONFIG or on a local one (kind)
 	infra/local/install.sh
 
 lint: $(INSTALLED) ## ruff: rules and format
-	$(BIN)/ruff check components pipelines tests benchmarks charts infra
-	$(BIN)/ruff format --check components pipelines tests benchmarks charts infra
+	$(BIN)/ruff check components pipelines dashboards tests benchmarks charts infra
+	$(BIN)/ruff format --check components pipelines dashboards tests benchmarks charts infra
 
 types: $(INSTALLED) ## mypy, strict
 	$(BIN)/mypy
@@ -74,7 +74,7 @@ golden: $(INSTALLED) ## write the golden files anew, after a change that was mea
 
 lock: $(INSTALLED) ## choose the pinned versions anew
 	$(UV) pip compile --quiet --python-version 3.11 --no-emit-index-url --no-header --no-annotate --generate-hashes \
-		--extra validate --extra train --extra sample --extra grade --extra registry --extra kfp --extra dev \
+		--extra validate --extra train --extra sample --extra grade --extra registry --extra dashboard --extra kfp --extra dev \
 		pyproject.toml -o requirements.txt
 	$(UV) pip compile --quiet --python-version 3.11 --no-emit-index-url --no-header --no-annotate --generate-hashes \
 		--constraints requirements.txt --extra reasoning-gym pyproject.toml -o requirements-gym.txt

@@ -1,4 +1,4 @@
-"""The container images that components run in: one place for their names, tagged with the version of the package.
+"""The container images of the components and of the dashboard: one place for their names, tagged with the version.
 
 Each has a folder in `components/images/` with a Containerfile and pinned requirements, which `infra/images/lock.sh`
 makes from the extras below.
@@ -12,7 +12,9 @@ EXTRAS = {
     "train": ("train", "kfp"),
     "sample": ("kfp",),  # and vLLM, whose requirements exclude those of the extra `sample`
     "grade": ("grade", "kfp"),
+    "dashboard": ("dashboard",),
 }
+SERVERS = ("dashboard",)  # the images of servers: no step of a pipeline runs in them
 # The words "python" in the names keep kfp.local from warning that a subprocess may not stand in for the image.
 IMAGES = {name: f"{REPOSITORY}/ratchet-python-{name}:{__version__}" for name in EXTRAS}
 COMPILES = ("sample",)  # the images whose step compiles at run time, and that have a C compiler for it

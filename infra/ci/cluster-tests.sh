@@ -6,14 +6,14 @@
 #
 # With KUBECONFIG, RATCHET_REGISTRY names the registry that holds the images and that the nodes pull from; without it the
 # tests that need images are skipped. Without KUBECONFIG the script TESTCLUSTER (../shared/testcluster/testcluster) starts
-# a cluster and a registry, the images IMAGES (base grade train) are built and pushed, and all of it is stopped at the end,
-# also after a failure. Where there is no such script either, nothing is run. The test cluster and its images need root.
+# a cluster and a registry, the images IMAGES (base grade train dashboard) are built and pushed, and all of it is stopped
+# at the end, also after a failure. Where there is no such script either, nothing is run. The test cluster and its images need root.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 BIN=${BIN:-.venv/bin}
 TESTCLUSTER=${TESTCLUSTER:-../shared/testcluster/testcluster}
-read -ra IMAGES <<<"${IMAGES:-base grade train}"
+read -ra IMAGES <<<"${IMAGES:-base grade train dashboard}"
 
 say() { echo "cluster-tests.sh: $*" >&2; }
 

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Builds the images of the steps, with a bill of materials each (dist/sbom-IMAGE.json).
+# Builds the images of the steps and of the dashboard, with a bill of materials each (dist/sbom-IMAGE.json).
 #
 #   build.sh [--base NAME] [--push REGISTRY] IMAGE...
 #
-# IMAGE is base, train, grade, sample, or sample-transformers (the image train under the name of sample: for CPUs, and for
-# GPUs without vLLM; it is built after train). --base is the image that all start from, python:3.11-slim-bookworm if it
+# IMAGE is base, train, grade, sample, dashboard, or sample-transformers (the image train under the name of sample: for
+# CPUs, and for GPUs without vLLM; it is built after train). --base is the image that all start from, python:3.11-slim-bookworm if it
 # isn't given; infra/images/debootstrap.sh makes one where no image registry is reached. --push also pushes to REGISTRY
 # (INSECURE=1 for one that speaks plain http; COMPRESSION=zstd:1, with buildah, for a quick push to nodes that take zstd).
 # TOOL is buildah or docker, the first that is installed. PIP_CERT, where set, names the certificates that packages are
@@ -16,7 +16,7 @@ BIN=${BIN:-.venv/bin}
 TOOL=${TOOL:-$(command -v buildah >/dev/null && echo buildah || echo docker)}
 BASE=${BASE:-python:3.11-slim-bookworm}
 PUSH=
-ALL=(base train grade sample sample-transformers)
+ALL=(base train grade sample sample-transformers dashboard)
 
 say() { echo "build.sh: $*" >&2; }
 die() { say "$*"; exit 1; }
@@ -43,7 +43,8 @@ build() { # IMAGE TAG
     case $TOOL in
     # Isolation chroot asks for no more than root in a container has.
     buildah) buildah build --quiet --layers --isolation chroot --network host --format oci "${options[@]}" . >/dev/null ;;
-    docker) docker build --quiet "${options[@]}" . >/dev/null ;;
+    # BuildKit, which the secret is for: older engines have it, and have to be told.
+    docker) DOCKER_BUILDKIT=1 docker build --quiet "${options[@]}" . >/dev/null ;;
     esac
 }
 

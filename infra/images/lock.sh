@@ -7,7 +7,7 @@ cd "$(dirname "$0")/../.."
 
 BIN=${BIN:-.venv/bin}
 
-for image in base train grade; do
+for image in base train grade dashboard; do
     options=$("$BIN/python" -c 'import sys; from ratchet.images import EXTRAS
 print(*(f"--extra={extra}" for extra in EXTRAS[sys.argv[1]]))' "$image")
     read -ra extras <<<"$options"

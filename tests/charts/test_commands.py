@@ -74,9 +74,9 @@ def test_the_jobs_sign_in_to_a_shared_kubeflow_is_what_the_command_reads() -> No
     assert {"--paused", "--every=86400", "--service-account=default-editor"} <= set(apply["args"])
 
 
-@pytest.mark.parametrize(("path", "kind"), [(LOOP, "CronJob"), (MULTI, "Deployment")])
-def test_the_reconcilers_command_line_is_one_that_the_command_takes(path: Path, kind: str) -> None:
-    (found,) = [one for one in scenario(path) if one["kind"] == kind]
+@pytest.mark.parametrize(("path", "kind", "end"), [(LOOP, "CronJob", "-reconcile"), (MULTI, "Deployment", "-listener")])
+def test_the_reconcilers_command_line_is_one_that_the_command_takes(path: Path, kind: str, end: str) -> None:
+    found = named(scenario(path), kind, end)
     job = found["spec"]["jobTemplate"]["spec"] if kind == "CronJob" else found["spec"]
     (container,) = job["template"]["spec"]["containers"]
     command = _command(["reconcile"])
@@ -85,6 +85,20 @@ def test_the_reconcilers_command_line_is_one_that_the_command_takes(path: Path, 
     assert given["models"] == (("solver",) if kind == "CronJob" else ("solver", "prover"))
     assert (given["once"], given["listen"]) == ((True, None) if kind == "CronJob" else (False, "0.0.0.0:9443"))
     held = named(scenario(path), "ConfigMap", "-config")["data"]
+    assert {option.envvar for option in command.params} & set(held) == {"MLFLOW_TRACKING_URI"}
+
+
+def test_the_dashboards_command_line_is_one_that_the_command_takes(tmp_path: Path) -> None:
+    reviewers = {"dashboard": {"reviewers": ["ada MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE="]}}
+    made = objects(MULTI, reviewers, folder=tmp_path)
+    (container,) = named(made, "Deployment", "-dashboard")["spec"]["template"]["spec"]["containers"]
+    (tmp_path / "reviewers.txt").write_text(named(made, "ConfigMap", "-dashboard")["data"]["reviewers.txt"])
+    command = _command(["dashboard"])
+    words = _words(container, tmp_path)[1:] + ["--tracking-uri=http://mlflow"]
+    given = command.make_context("dashboard", words).params
+    assert (given["host"], given["port"], given["root_path"]) == ("0.0.0.0", 8090, "/ratchet/team-a")
+    assert given["reviewers"] == tmp_path / "reviewers.txt"
+    held = named(made, "ConfigMap", "-config")["data"]
     assert {option.envvar for option in command.params} & set(held) == {"MLFLOW_TRACKING_URI"}
 
 

@@ -19,9 +19,11 @@ from typing import Any
 
 import pytest
 import yaml
+from tests.charts.forwarded import answer, forwarded
 from tests.charts.rendered import CHART, SCENARIOS, helm, scenario
 from tests.cluster.access import Cluster, address
 from tests.pipelines.stand_in import Kubeflow, serving
+from tests.registry.conftest import Room
 
 from ratchet.gate.keys import new_key, public_pem
 
@@ -130,6 +132,7 @@ def values(cluster: Cluster, image: Callable[[str], str], kubeflow: Kubeflow, tm
             "listener": {"enabled": True, "existingSecret": "webhooks"},
         },
         "networkPolicies": {"kubernetesApi": {"cidrs": [f"{host}/32"]}, "mlflow": {"peers": [here]}},
+        "dashboard": {"enabled": False},
         "quota": {"hard": {"requests.nvidia.com/gpu": "8"}},
     }
 
@@ -207,16 +210,30 @@ def test_the_release_is_installed_upgraded_and_removed_and_nothing_is_left(
     assert kubeflow.named("weekly") == [second]
 
 
-def test_the_reconciler_runs_in_its_pod_and_says_what_it_cannot_read(
-    namespace: str, values: dict[str, Any], release: Callable[..., Any], mlflow: str
+def test_the_reconciler_and_the_dashboard_run_in_their_pods_and_read_mlflow(
+    namespace: str,
+    values: dict[str, Any],
+    release: Callable[..., Any],
+    mlflow: str,
+    image: Callable[[str], str],
+    tmp_path: Path,
 ) -> None:
-    from mlflow import MlflowClient
-
+    room = Room(tmp_path, mlflow)
     off = {**values["schedule"], "enabled": False}
-    installed = release(schedule=off, mlflow={"trackingUri": mlflow})
+    shown = {"enabled": True, "image": {"digest": image("dashboard").partition("@")[2]}, "rootPath": "/ratchet/team"}
+    keys = {"publicKeys": [public_pem(room.key.public_key())]}
+    installed = release(schedule=off, mlflow={"trackingUri": mlflow}, verdicts=keys, dashboard=shown)
     assert installed.returncode == 0, installed.stderr + kubectl("get", "events", "-n", namespace)
-    MlflowClient(tracking_uri=mlflow, registry_uri=mlflow).create_registered_model("solver")
+    room.promote("m1")
+    room.promote("m2", "m1")
     kubectl("create", "job", "now", f"--from=cronjob/{RELEASE}-ratchet-reconcile", "-n", namespace)
+    with forwarded(namespace, f"{RELEASE}-ratchet-dashboard", 8090) as url:
+        assert [answer(f"{url}{path}")[0] for path in ("/healthz", "/readyz", "/ratchet/team/healthz")] == [200] * 3
+        status, page = answer(f"{url}/ratchet/team/")
+        assert (status, 'href="/ratchet/team/models/solver"' in page) == (200, True), page
+        # Profiles are fetched and drawn: that takes MLflow's artifacts and a folder that can be written to.
+        status, page = answer(f"{url}/ratchet/team/models/solver/versions/2/against/1")
+        assert (status, "version 1" in page) == (200, True), page
     succeeded, log = _job(namespace, "now")
     assert succeeded, log
     away = release(schedule=off)

@@ -101,11 +101,9 @@ def test_every_object_has_the_labels_of_the_conventions_and_selectors_find_their
         assert kept == {"name", "instance", "component", "version", "part-of", "managed-by"}, one["metadata"]["name"]
     found = [pod["metadata"]["labels"] for _, pod in pods(some)]
     for service in of_kind(some, "Service"):
-        assert [
-            labels["app.kubernetes.io/component"]
-            for labels in found
-            if service["spec"]["selector"].items() <= labels.items()
-        ] == ["listener"]
+        selected = [labels for labels in found if service["spec"]["selector"].items() <= labels.items()]
+        names = [labels["app.kubernetes.io/component"] for labels in selected]
+        assert names == [service["metadata"]["labels"]["app.kubernetes.io/component"]]
     for deployment in of_kind(some, "Deployment"):
         wanted = deployment["spec"]["selector"]["matchLabels"]
         assert sum(wanted.items() <= labels.items() for labels in found) == 1
@@ -193,7 +191,7 @@ def test_the_workspaces_job_mounts_the_claim_with_the_steps_group_and_needs_nobo
 
 def test_what_all_pods_are_given_is_given_to_all_pods() -> None:
     found = list(pods(scenario(MULTI)))
-    assert [name.partition("/")[0] for name, _ in found] == ["Deployment", "Job", "Job"]
+    assert [name.partition("/")[0] for name, _ in found] == ["Deployment", "Deployment", "Job", "Job"]
     for name, pod in found:
         spec = pod["spec"]
         assert spec["imagePullSecrets"] == [{"name": "registry-credentials"}], name
@@ -203,7 +201,8 @@ def test_what_all_pods_are_given_is_given_to_all_pods() -> None:
         assert pod["metadata"]["labels"]["sidecar.istio.io/inject"] == "false", name
         assert pod["metadata"]["annotations"]["example.org/cost-centre"] == "team-a", name
         for container in spec["containers"] + spec.get("initContainers", []):
-            image = "registry.example/team-a/ratchet-mlops/ratchet-python-base@sha256:" + 64 * "0"
+            which, digit = ("dashboard", "1") if name.endswith("-dashboard") else ("base", "0")
+            image = f"registry.example/team-a/ratchet-mlops/ratchet-python-{which}@sha256:{64 * digit}"
             assert container["image"] == image, name
 
 

@@ -76,6 +76,8 @@ def test_every_object_of_the_schema_is_closed_but_for_free_mappings() -> None:
         "podAnnotations",
         "pipelines.serviceAccount.annotations",
         "schedule.parameters",
+        "dashboard.serviceAccount.annotations",
+        "dashboard.podLabels",
         "quota.hard",
         "/definitions/resources.requests",
         "/definitions/resources.limits",
@@ -100,6 +102,9 @@ def test_the_values_of_every_scenario_follow_the_schema(path: Path) -> None:
         ({"mlflow": {"password": "secret"}}, "mlflow"),
         ({"networkPolicies": {"dns": {"ports": []}}}, "networkPolicies.dns.ports"),
         ({"networkPolicies": {"mlflow": {"peers": [{}]}}}, "networkPolicies.mlflow.peers.0"),  # would mean everywhere
+        ({"networkPolicies": {"dashboard": {"peers": [{}]}}}, "networkPolicies.dashboard.peers.0"),
+        ({"dashboard": {"rootPath": "ratchet/"}}, "dashboard.rootPath"),
+        ({"dashboard": {"reviewers": ["ada"]}}, "dashboard.reviewers.0"),  # whose key?
         ({"reconcile": {"cron": "0 0 3 * * 0"}}, "reconcile.cron"),  # six fields are Kubeflow's
     ],
 )
@@ -118,7 +123,7 @@ def test_the_chart_has_the_version_of_the_package_and_names_its_base_image() -> 
 def test_templates_are_one_object_a_file_and_one_folder_a_workload() -> None:
     templates = list((CHART / "templates").glob("*/*.yaml"))
     assert {path.parent.name for path in templates} == {
-        *("config", "grade", "namespace", "pipelines", "reconcile", "schedule", "train", "workspace")
+        *("config", "dashboard", "grade", "namespace", "pipelines", "reconcile", "schedule", "train", "workspace")
     }
     assert [
         path.name

@@ -7,19 +7,17 @@ from typing import Any
 import pytest
 
 from ratchet import __version__
-from ratchet.images import COMPILES, IMAGES, SCRATCH, USER
+from ratchet.images import COMPILES, IMAGES, SCRATCH, SERVERS, USER
 from ratchet_pipelines.catalogue import COMPONENTS, load
 from ratchet_pipelines.hardening import labels, locked_pod
 
 pytestmark = pytest.mark.cluster
 
-# Said by the image itself: that its steps can be imported, which compilers it has, and where it may write.
+# Said by the image itself: that what runs in it can be imported, which compilers it has, and where it may write.
 LOOK = """
 import importlib, json, os, shutil, sys
-rooms = sys.argv[1].split(",")
-for room in rooms:
-    importlib.import_module(f"ratchet.{room}.component")
-import kfp.dsl.executor_main
+for module in sys.argv[1:]:
+    importlib.import_module(module)
 import ratchet
 print(json.dumps({
     "version": ratchet.__version__,
@@ -31,20 +29,23 @@ print(json.dumps({
 """
 
 
-def _rooms(name: str) -> list[str]:
-    """The rooms of the library whose steps run in this image."""
+def _modules(name: str) -> list[str]:
+    """What runs in this image: the components of steps and what starts them, or a server."""
+    if name in SERVERS:
+        return [f"ratchet_{name}.app"]
     images = {
         room: {load(room, step).component_spec.implementation.container.image for step in steps}
         for room, steps in COMPONENTS.items()
     }
-    return [room for room, used in images.items() if IMAGES[name] in used]
+    rooms = [f"ratchet.{room}.component" for room, used in images.items() if IMAGES[name] in used]
+    return [*rooms, "kfp.dsl.executor_main"]
 
 
 @pytest.mark.parametrize("name", IMAGES)
-def test_an_image_holds_its_steps_and_a_compiler_only_where_they_compile(
+def test_an_image_holds_what_runs_in_it_and_a_compiler_only_where_steps_compile(
     name: str, image: Callable[[str], str], run: Any
 ) -> None:
-    command = ["python", "-c", LOOK, ",".join(_rooms(name))]
+    command = ["python", "-c", LOOK, *_modules(name)]
     ended = run(locked_pod({"name": "look", "image": image(name), "command": command}), labels())
     assert ended.succeeded, ended
     assert ended.printed == {

@@ -10,12 +10,12 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from ratchet import __version__
-from ratchet.images import COMPILES, EXTRAS, IMAGES, SCRATCH, USER
+from ratchet.images import COMPILES, EXTRAS, IMAGES, SCRATCH, SERVERS, USER
 from ratchet_pipelines.catalogue import COMPONENTS, README, load
 
 ROOT = Path(__file__).parents[2]
 FOLDERS = ROOT / "components" / "images"
-LOCKED = ("base", "train", "grade")  # by infra/images/lock.sh
+LOCKED = ("base", "train", "grade", "dashboard")  # by infra/images/lock.sh
 PIN = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[^]]*\])?==([^ ;\\]+)", re.MULTILINE)
 
 
@@ -47,7 +47,7 @@ def test_each_image_is_tagged_with_the_version_of_the_package() -> None:
 def test_each_component_runs_in_an_image_that_is_built_and_the_table_says_which() -> None:
     steps = [(room, name) for room, names in COMPONENTS.items() for name in names]
     used = {name: load(room, name).component_spec.implementation.container.image for room, name in steps}
-    assert set(used.values()) == set(IMAGES.values())
+    assert set(used.values()) == {image for name, image in IMAGES.items() if name not in SERVERS}
     rows = [line.split(" | ") for line in README.read_text().splitlines() if line.startswith("| [")]
     assert {row[0].split("[")[1].split("]")[0]: row[2] for row in rows} == {
         name: image.rpartition("/")[2].partition(":")[0] for name, image in used.items()
@@ -106,6 +106,26 @@ def test_an_image_has_what_its_extras_ask_for(name: str) -> None:
 def test_an_image_has_the_versions_that_the_tests_ran_with(name: str) -> None:
     pins, tested = _pins(FOLDERS / name / "requirements.txt"), _pins(ROOT / "requirements.txt")
     assert {package: version for package, version in pins.items() if tested.get(package) != version} == {}
+
+
+@pytest.mark.parametrize("name", SERVERS)
+def test_a_server_has_no_package_that_only_steps_or_other_servers_need(name: str) -> None:
+    pins = _pins(FOLDERS / name / "requirements.txt")
+    assert not {"kfp", "great-expectations", "torch", "mlflow", "flask", "scikit-learn", "pandas"} & set(pins)
+
+
+@pytest.mark.parametrize(
+    ("script", "start", "left_out"),
+    [
+        ("Makefile", "\tinfra/images/build.sh", set()),
+        ("infra/images/build.sh", "ALL=", set()),
+        ("infra/images/lock.sh", "for image in", {"sample"}),  # which has pins of its own
+        ("infra/ci/cluster-tests.sh", "read -ra IMAGES", {"sample"}),  # which on processors is that of train
+    ],
+)
+def test_every_image_is_in_the_lists_of_the_scripts(script: str, start: str, left_out: set[str]) -> None:
+    (line,) = [line for line in (ROOT / script).read_text().splitlines() if line.startswith(start)]
+    assert set(IMAGES) - set(re.findall(r"[a-z]+", line)) == left_out
 
 
 @pytest.mark.parametrize("path", sorted(FOLDERS.glob("*/requirements*.txt")), ids=lambda p: f"{p.parent.name}/{p.name}")

@@ -4,8 +4,8 @@ from typing import Any
 
 from ratchet.gate.verdict import Overridden
 from ratchet.registry.card import description
+from ratchet.registry.files import read_files
 from ratchet.registry.lineage import lineage
-from ratchet.registry.registered import read_files
 from ratchet.storage import write_json
 
 

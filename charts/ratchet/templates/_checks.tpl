@@ -33,6 +33,17 @@
 {{- fail "reconcile.listener.existingSecret is empty; expected the secret that webhooks are signed with" }}
 {{- end }}
 {{- end }}
+{{- with .Values.dashboard }}
+{{- if eq .image.tag "latest" }}
+{{- fail "dashboard.image.tag is latest; expected a fixed tag, or none for the version of the chart" }}
+{{- end }}
+{{- if and .virtualService.enabled (not .rootPath) }}
+{{- fail "dashboard.rootPath is empty; expected the path that the gateway hands on, such as /ratchet/team" }}
+{{- end }}
+{{- if and .enabled .virtualService.enabled $.Values.networkPolicies.enabled (not $.Values.networkPolicies.dashboard.peers) }}
+{{- fail "networkPolicies.dashboard.peers is empty; expected where the gateway of dashboard.virtualService is" }}
+{{- end }}
+{{- end }}
 {{- with .Values.pipelines.launcherConfig }}
 {{- if and .create (not .pipelineRoot) }}
 {{- fail "pipelines.launcherConfig.pipelineRoot is empty; expected where runs keep their artifacts, such as s3://bucket/runs" }}

@@ -27,12 +27,16 @@ labels:
   helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace "+" "_" }}
 {{- end -}}
 
-{{/* Labels and annotations of a pod: (list . WORKLOAD [ANNOTATIONS]). */}}
+{{/* Labels and annotations of a pod: (list . WORKLOAD [ANNOTATIONS [LABELS]]). */}}
 {{- define "ratchet.podMetadata" -}}
 {{- $root := index . 0 -}}
+{{- $annotations := dict -}}
+{{- $labels := dict -}}
+{{- if gt (len .) 2 }}{{ $annotations = index . 2 }}{{ end -}}
+{{- if gt (len .) 3 }}{{ $labels = index . 3 }}{{ end -}}
 labels:
-  {{- mergeOverwrite (deepCopy $root.Values.podLabels) (include "ratchet.selector" . | fromYaml) | toYaml | nindent 2 }}
-{{- with merge (dict) $root.Values.podAnnotations (gt (len .) 2 | ternary (last .) dict) }}
+  {{- mergeOverwrite (deepCopy $root.Values.podLabels) $labels (include "ratchet.selector" . | fromYaml) | toYaml | nindent 2 }}
+{{- with merge (dict) $root.Values.podAnnotations $annotations }}
 annotations:
   {{- toYaml . | nindent 2 }}
 {{- end }}
@@ -68,12 +72,18 @@ priorityClassName: {{ . }}
 {{- end }}
 {{- end -}}
 
-{{/* What all containers share: the image, and no way to more privileges. */}}
+{{/* What all containers share: the image of the chart's own pods, and no way to more privileges. */}}
 {{- define "ratchet.container" -}}
-{{- with .Values.image -}}
-{{- $at := printf ":%s" (default $.Chart.AppVersion .tag) -}}
-image: {{ with .registry }}{{ . }}/{{ end }}{{ .repository }}{{ with .digest }}@{{ . }}{{ else }}{{ $at }}{{ end }}
-imagePullPolicy: {{ .pullPolicy }}
+{{ include "ratchet.containerOf" (list . .Values.image) }}
+{{- end -}}
+
+{{/* The same with another image of the same registry: (list . IMAGE), IMAGE with repository, tag and digest. */}}
+{{- define "ratchet.containerOf" -}}
+{{- $root := index . 0 -}}
+{{- with index . 1 -}}
+{{- $at := printf ":%s" (default $root.Chart.AppVersion .tag) -}}
+image: {{ with $root.Values.image.registry }}{{ . }}/{{ end }}{{ .repository }}{{ with .digest }}@{{ . }}{{ else }}{{ $at }}{{ end }}
+imagePullPolicy: {{ $root.Values.image.pullPolicy }}
 {{- end }}
 securityContext:
   allowPrivilegeEscalation: false

@@ -29,6 +29,7 @@ VERBS = {
     "log": "Log a checkpoint and its profile in MLflow.",
     "promote": "Make a checkpoint champion in MLflow, where its verdict holds.",
     "review": "See what waits for a review; approve or reject it.",
+    "dashboard": "Serve the reviewer's pages: what waits, and on which evidence.",
     "reconcile": "Put @champion back where a valid verdict backs it.",
     "rollback": "Make an earlier champion champion again.",
     "run": "A whole self-improvement run on this machine.",
@@ -48,6 +49,9 @@ EXTRAS = {
     "latex2sympy2_extended": "grade",
     "sympy": "grade",
     "mlflow": "registry",
+    "sqlalchemy": "registry",
+    "starlette": "dashboard",
+    "uvicorn": "dashboard",
     "kfp": "kfp",
 }
 

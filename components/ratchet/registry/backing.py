@@ -61,15 +61,14 @@ def _evidence_faults(
         return ["verdict.json was deleted"]
     if digest_of(files.verdict) != entry.verdict_digest:
         return ["verdict.json is not the one that the entry rests on"]
-    document = _document(files.verdict)
-    verdict = _verdict(document)
-    if document is None or verdict is None:
+    document, verdict = verdict_in(files.verdict)
+    if verdict is None:
         return ["verdict.json can't be read as a verdict"]
     return [
         signature_fault(document, keys),
         None if verdict.verdict == "PROMOTE" else f"the verdict is {verdict.verdict}",
         None if verdict.checkpoint_digest == entry.checkpoint else "the verdict is on another checkpoint",
-        _profile_fault(verdict, files.profile),
+        profile_fault(verdict, files.profile),
         override_fault(verdict, now),
     ]
 
@@ -86,7 +85,8 @@ def override_fault(verdict: Verdict, now: datetime) -> str | None:
     return f"the override by {verdict.overridden.by} expired on {expires}" if over else None
 
 
-def _profile_fault(verdict: Verdict, profile: bytes | None) -> str | None:
+def profile_fault(verdict: Verdict, profile: bytes | None) -> str | None:
+    """Why the file is not the profile that the verdict is on; None where it is."""
     if profile is None:
         return "profile.json was deleted"
     if digest_of(profile) != verdict.profile_digests.get("candidate"):
@@ -103,8 +103,10 @@ def _document(content: bytes) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-def _verdict(document: dict[str, Any] | None) -> Verdict | None:
+def verdict_in(content: bytes) -> tuple[dict[str, Any], Verdict | None]:
+    """The JSON document that was signed, and the verdict that it is; None where it can't be read as one."""
+    document = _document(content) or {}
     try:
-        return None if document is None else as_record(document, Verdict, Path("verdict.json"), "a verdict")
+        return document, as_record(document, Verdict, Path("verdict.json"), "a verdict")
     except InputError:
-        return None
+        return document, None

@@ -1,6 +1,6 @@
 """The champion and those before it, fetched: what a scheduled retraining starts from and is compared with."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,8 +9,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from ratchet.errors import InputError
 from ratchet.evaluate.profile import ATTEMPTS_FILE, PROFILE_FILE, read_profile
 from ratchet.gate.keys import VERIFY_VARIABLE, signing_key, verifying_keys
-from ratchet.registry.ledger import LedgerEntry, Line, succession
-from ratchet.registry.registered import Registered, read_evidence, read_files, repository, require_name
+from ratchet.registry.files import fetch_files, repository
+from ratchet.registry.ledger import LedgerEntry, Line, digest_of, succession
+from ratchet.registry.registered import Registered, read_evidence, require_name
 from ratchet.registry.standing import read_standing
 from ratchet.registry.store import connected
 from ratchet.registry.weights import MODEL_FOLDER, POINTER_FILE, located
@@ -18,6 +19,7 @@ from ratchet.steps import point, publish
 from ratchet.storage import file_digest, read_json
 
 CHECKPOINT, PROFILES = "checkpoint", "profiles"
+UNLIMITED: Mapping[str, int | None] = {PROFILE_FILE: None, ATTEMPTS_FILE: None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,23 +83,37 @@ def _up_to(champion: Line, lines: Sequence[Line]) -> list[LedgerEntry]:
 def _profile(model: Registered, entry: LedgerEntry, folder: Path) -> Path:
     """The profile of a version as it was logged, checked to be whole and of that checkpoint."""
     assert entry.source is not None, "an entry that made a champion"
-    files = read_files(model, entry.source, "", (PROFILE_FILE, ATTEMPTS_FILE))
+    promoted = read_evidence(model, entry).profile
+    return fetch_profile(model, str(entry.version), entry.source, digest_of(promoted or b""), folder)
+
+
+def fetch_profile(
+    model: Registered,
+    version: str,
+    source: str,
+    digest: str,
+    folder: Path,
+    largest: Mapping[str, int | None] = UNLIMITED,
+) -> Path:
+    """The folder, with the profile and the attempts of a version as they were logged.
+
+    They must be whole: the profile the one of that digest, the attempts those that it names. A file of more bytes than
+    `largest` gives it is not downloaded.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    for name, content in files.items():
-        if content is None:
+    for name, path in fetch_files(model, source, "", largest, folder).items():
+        if path is None:
             raise InputError(
-                f"version {entry.version} of {model.name} has no {name}",
+                f"version {version} of {model.name} has no {name}",
                 where="MLflow",
                 expected="the profile that `ratchet log` puts there",
                 next="log the checkpoint again, under another run name",
             )
-        (folder / name).write_bytes(content)
-    promoted = read_evidence(model, entry).profile
-    attempts = read_profile(folder).attempts_digest
-    if files[PROFILE_FILE] != promoted or attempts != file_digest(folder / ATTEMPTS_FILE):
+    found = file_digest(folder / PROFILE_FILE)
+    if found != digest or read_profile(folder).attempts_digest != file_digest(folder / ATTEMPTS_FILE):
         raise InputError(
             "another profile than the one that was promoted",
-            where=f"version {entry.version} of {model.name}",
+            where=f"version {version} of {model.name}",
             expected="the profile that its verdict is on",
         )
     return folder

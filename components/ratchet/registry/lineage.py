@@ -21,15 +21,16 @@ class Ancestor:
     parent: str | None
 
 
-def lineage(client: "MlflowClient", experiment_id: str, digest: str) -> tuple[Ancestor, ...]:
+def lineage(client: "MlflowClient", experiment_id: str, digest: str, most: int | None = None) -> tuple[Ancestor, ...]:
     """The checkpoint of that digest and its ancestors, youngest first, as far as they were logged in the experiment.
 
-    A checkpoint that was logged several times is taken as it was logged first.
+    A checkpoint that was logged several times is taken as it was logged first. Each costs a request: of more than
+    `most` the youngest are given.
     """
     found: list[Ancestor] = []
     seen: set[str] = set()
     wanted: str | None = digest
-    while wanted is not None and wanted not in seen:
+    while wanted is not None and wanted not in seen and (most is None or len(found) < most):
         seen.add(wanted)
         logged = client.search_logged_models(
             [experiment_id],

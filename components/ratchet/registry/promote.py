@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ratchet.errors import InputError
 from ratchet.registry.card import CARD_FILE, card, description
+from ratchet.registry.files import put_files
 from ratchet.registry.ledger import LedgerEntry, chain, head_digest, signed_entry
 from ratchet.registry.lineage import Ancestor, lineage
 from ratchet.registry.promotion import Case, Outcome, Request, checked_case, profile_of, unfit_reason
@@ -18,7 +19,6 @@ from ratchet.registry.registered import (
     append,
     ensure_model,
     evidence_folder,
-    put_files,
     read_lines,
     require_name,
     set_alias,
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 CARD_TAGS = {f"ratchet.{name}" for name in ("run", "round", "digest", "parent", "method", "policy_digest")} | {
     f"ratchet.{name}_digest" for name in ("profile", "attempts", "examples")
 }
+MADE_TAGS = {"ratchet.run", "ratchet.round", "ratchet.method"}  # of the checkpoint: they never change
 TRIES = 20  # of claiming, before others are said to write to the ledger all the time
 
 
@@ -119,6 +120,7 @@ def _version(model: Registered, logged: "LoggedModel", case: Case) -> Version:
             logged.artifact_location,
             run_id=logged.source_run_id,
             model_id=logged.model_id,
+            tags={key: value for key, value in logged.tags.items() if key in MADE_TAGS},
             await_creation_for=0,
         )
         version = _of_source(model, logged.artifact_location)

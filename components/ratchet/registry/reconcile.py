@@ -13,6 +13,7 @@ from typing import Literal
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from ratchet.errors import InputError
+from ratchet.registry.files import put_files
 from ratchet.registry.ledger import LedgerEntry, Line, before, champions, head_digest
 from ratchet.registry.registered import (
     CHALLENGER,
@@ -21,7 +22,6 @@ from ratchet.registry.registered import (
     Registered,
     append,
     mark_applied,
-    put_files,
     set_alias,
     set_model_tag,
 )

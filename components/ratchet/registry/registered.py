@@ -4,14 +4,13 @@ What can't be read is an error here and never "not there": only MLflow's own wor
 """
 
 import re
-import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ratchet.errors import InputError
 from ratchet.registry.backing import EvidenceFiles
+from ratchet.registry.files import read_files
 from ratchet.registry.ledger import LedgerEntry, Line, digest_of, entry_text, read_line
 
 if TYPE_CHECKING:
@@ -46,6 +45,7 @@ class Version:
     source: str
     run_id: str | None
     tags: dict[str, str]
+    created_ms: int = 0  # since 1970
 
 
 def require_name(name: str) -> str:
@@ -59,7 +59,7 @@ def ensure_model(client: "MlflowClient", name: str, description: str) -> None:
     """Create the registered model where there is none."""
     from mlflow.exceptions import MlflowException
 
-    if _existing(client, name) is not None:
+    if registered_model(client, name) is not None:
         return
     try:
         client.create_registered_model(name, description=description)
@@ -70,7 +70,7 @@ def ensure_model(client: "MlflowClient", name: str, description: str) -> None:
 
 def aliases(model: Registered) -> dict[str, str]:
     """The version of every alias; empty where there is no such model."""
-    found = _existing(model.client, model.name)
+    found = registered_model(model.client, model.name)
     return {} if found is None else {alias: str(version) for alias, version in found.aliases.items()}
 
 
@@ -88,7 +88,8 @@ def versions(client: "MlflowClient", name: str) -> list[Version]:
 
 def _version(found: "ModelVersion") -> Version:
     """An SQLite database gives numbers where a server gives texts."""
-    return Version(str(found.version), str(found.source), found.run_id or None, dict(found.tags))
+    created_ms = int(found.creation_timestamp or 0)
+    return Version(str(found.version), str(found.source), found.run_id or None, dict(found.tags), created_ms)
 
 
 def set_alias(model: Registered, alias: str, version: str | None) -> None:
@@ -170,16 +171,6 @@ def _line(version: Version) -> Line | None:
     return read_line(int(version.number), parts[1], parts[2], tags.get(ENTRY_TAG), APPLIED_TAG in tags)
 
 
-def put_files(model: Registered, source: str, folder: str, files: Mapping[str, bytes]) -> None:
-    """Store the files in a folder of the version's files."""
-    store = repository(model, source)
-    with tempfile.TemporaryDirectory() as scratch:
-        for name, content in files.items():
-            path = Path(scratch, name)
-            path.write_bytes(content)
-            store.log_artifact(str(path), folder or None)
-
-
 def read_evidence(model: Registered, entry: LedgerEntry) -> EvidenceFiles:
     """What the entry rests on, read back; a file that the store says is not there is None."""
     if entry.source is None or entry.verdict_digest is None:
@@ -194,39 +185,8 @@ def evidence_folder(verdict_digest: str) -> str:
     return f"{EVIDENCE}/{verdict_digest.removeprefix('sha256:')[:16]}"
 
 
-def read_files(model: Registered, source: str, folder: str, names: tuple[str, ...]) -> dict[str, bytes | None]:
-    """The contents of the named files of a folder; None for what a listing of the folder does not name."""
-    store = repository(model, source)
-    there = {Path(info.path).name for info in store.list_artifacts(folder or None)}
-    with tempfile.TemporaryDirectory() as scratch:
-        return {
-            name: Path(store.download_artifacts(f"{folder}/{name}".lstrip("/"), scratch)).read_bytes()
-            if name in there
-            else None
-            for name in names
-        }
-
-
-def repository(model: Registered, source: str) -> Any:
-    """The store of a version's files, as MLflow opens it."""
-    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
-
-    _require_mounted(source)
-    return get_artifact_repository(source, tracking_uri=model.tracking_uri)
-
-
-def _require_mounted(source: str) -> None:
-    """A local folder of artifacts that is gone as a whole was not deleted file by file: a volume is missing."""
-    from mlflow.utils.file_utils import local_file_uri_to_path
-    from mlflow.utils.uri import is_local_uri
-
-    if is_local_uri(source):
-        folder = Path(local_file_uri_to_path(source))
-        if not folder.is_dir():
-            raise InputError("no such folder", where=folder, expected="the files of a version", next="mount the volume")
-
-
-def _existing(client: "MlflowClient", name: str) -> Any:
+def registered_model(client: "MlflowClient", name: str) -> Any:
+    """The registered model as MLflow has it, None where it says that there is none."""
     from mlflow.exceptions import MlflowException
 
     try:

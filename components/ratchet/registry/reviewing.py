@@ -1,5 +1,6 @@
 """The reviewer's side: what is put forward, and a signed word on it stored with the version."""
 
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Literal
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ratchet.errors import InputError
-from ratchet.registry.registered import Registered, Version, aliases, require_name, versions
+from ratchet.registry.registered import CHALLENGER, Registered, Version, aliases, require_name, versions
 from ratchet.registry.review import (
     Review,
     ReviewRule,
@@ -22,6 +23,7 @@ from ratchet.registry.review import (
 )
 from ratchet.registry.store import connected
 
+UNKNOWN = "unknown"
 OVERRIDE_TAG, EXPIRES_TAG = "ratchet.override", "ratchet.override_expires"
 
 
@@ -38,7 +40,11 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A version as a reviewer sees it; all but the reviews is what its tags say."""
+    """A version as a reviewer sees it; all but `created` and the reviews is what its tags say.
+
+    `created` is when it became a version, in UTC. `run` and `round` are where its checkpoint was made, None where the
+    version does not say.
+    """
 
     model: str
     version: str
@@ -48,6 +54,9 @@ class Candidate:
     review: str
     override: str | None
     reviews: tuple[Said, ...]
+    created: str
+    run: str | None
+    round: str | None
 
 
 def candidates(tracking_uri: str, name: str, reviewers: Path | None) -> list[Candidate]:
@@ -56,8 +65,21 @@ def candidates(tracking_uri: str, name: str, reviewers: Path | None) -> list[Can
     rule = None if reviewers is None else ReviewRule(read_reviewers(reviewers))
     with connected(tracking_uri) as client:
         model = Registered(client, tracking_uri, name)
-        there, pointed = versions(client, name), aliases(model)
+        return candidates_among(name, versions(client, name), aliases(model), rule)
+
+
+def candidates_among(
+    name: str, there: Sequence[Version], pointed: Mapping[str, str], rule: ReviewRule | None
+) -> list[Candidate]:
+    """Those of the versions, which come by number, latest first; `pointed` are the aliases."""
     return [_candidate(name, version, pointed, rule) for version in reversed(there)]
+
+
+def waiting(found: Iterable[Candidate], once_champion: Collection[str]) -> list[Candidate]:
+    """What waits for somebody: put forward under a verdict, never champion and not rejected; @challenger first."""
+    open_ = [one for one in found if one.verdict != UNKNOWN and one.review != "rejected"]
+    ours = [one for one in open_ if one.version not in once_champion]
+    return sorted(ours, key=lambda one: CHALLENGER not in one.aliases)
 
 
 def candidate(tracking_uri: str, name: str, number: str, reviewers: Path | None) -> Candidate:
@@ -95,25 +117,29 @@ def _no_version(name: str, number: str) -> InputError:
     return InputError(f"no version {number}", where=name, expected="one that `ratchet review list` shows")
 
 
-def _candidate(name: str, version: Version, pointed: dict[str, str], rule: ReviewRule | None) -> Candidate:
+def _candidate(name: str, version: Version, pointed: Mapping[str, str], rule: ReviewRule | None) -> Candidate:
     tags = version.tags
     reviews = read_reviews(version)
     return Candidate(
         model=name,
         version=version.number,
         aliases=tuple(sorted(alias for alias, number in pointed.items() if number == version.number)),
-        checkpoint=tags.get("ratchet.digest", "unknown"),
-        verdict=tags.get("ratchet.verdict", "unknown"),
+        checkpoint=tags.get("ratchet.digest", UNKNOWN),
+        verdict=tags.get("ratchet.verdict", UNKNOWN),
         review=_state(name, version, reviews, rule),
         override=_override(tags),
         reviews=tuple(_said(one, rule) for one in reviews),
+        created=datetime.fromtimestamp(version.created_ms / 1000, UTC).isoformat(timespec="seconds"),
+        run=tags.get("ratchet.run"),
+        round=tags.get("ratchet.round"),
     )
 
 
 def _state(name: str, version: Version, reviews: list[Review], rule: ReviewRule | None) -> str:
     """What the reviews come to where their signatures can be checked, else what the last `promote` found."""
-    if rule is None:
-        return version.tags.get("ratchet.review", "not asked for")
+    tag = version.tags.get("ratchet.review")
+    if rule is None or (tag is None and not reviews):
+        return tag or "not asked for"
     return decision_on(reviews, rule, name, version, version.tags.get("ratchet.verdict_digest", ""), None).state
 
 

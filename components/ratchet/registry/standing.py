@@ -58,20 +58,20 @@ def read_standing(model: Registered, keys: Sequence[Ed25519PublicKey]) -> Standi
     The ledger is read before the aliases: whoever moves an alias has written to the ledger first.
     """
     counted = chain(read_lines(model))
-    trusted = tuple(line for line in counted if not _distrust(model, line, keys))
+    trusted = tuple(line for line in counted if not distrust(model.name, line, keys))
     champion, rejected = latest_backed(model, succession(trusted)[::-1], keys)
-    strange = [Rejected(line, _distrust(model, line, keys)) for line in champions(counted) if line not in trusted]
+    strange = [Rejected(line, distrust(model.name, line, keys)) for line in champions(counted) if line not in trusted]
     return Standing(counted, trusted, champion, (*strange, *rejected), aliases(model))
 
 
-def _distrust(model: Registered, line: Line, keys: Sequence[Ed25519PublicKey]) -> tuple[str, ...]:
+def distrust(model: str, line: Line, keys: Sequence[Ed25519PublicKey]) -> tuple[str, ...]:
     """Why nobody here vouches for the line; empty where a trusted key signed it for this model."""
     if line.entry is None:
         return (CHANGED,)
     fault = record_fault("ledger", asdict(line.entry), keys)
     if fault is not None:
         return (fault,)
-    return () if line.entry.model == model.name else (f"the entry is of the model {line.entry.model!r}",)
+    return () if line.entry.model == model else (f"the entry is of the model {line.entry.model!r}",)
 
 
 def latest_backed(

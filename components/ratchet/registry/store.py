@@ -57,15 +57,13 @@ def connected(tracking_uri: str) -> Iterator["MlflowClient"]:
     for name, value in _SETTINGS.items():
         os.environ.setdefault(name, value)
     from mlflow import MlflowClient
-    from mlflow.exceptions import MlflowException
-    from sqlalchemy.exc import SQLAlchemyError
 
     for logger in ("mlflow", "alembic", "urllib3"):
         logging.getLogger(logger).setLevel(logging.ERROR)  # a new database reports every migration
     with _locked(_database(tracking_uri)):
         try:
             yield MlflowClient(tracking_uri=tracking_uri, registry_uri=tracking_uri)
-        except (MlflowException, SQLAlchemyError, OSError, *_s3_errors()) as error:
+        except failures() as error:
             raise Unavailable(
                 f"MLflow can't be used ({_said(error)})",
                 where=without_password(tracking_uri),
@@ -74,13 +72,22 @@ def connected(tracking_uri: str) -> Iterator["MlflowClient"]:
             ) from error
 
 
-def _s3_errors() -> tuple[type[Exception], ...]:
-    """What the S3 client raises, where there is one: artifacts that MLflow does not hand through itself."""
+def failures() -> tuple[type[Exception], ...]:
+    """What MLflow, its database and its store of artifacts raise where they refuse or do not answer."""
+    from mlflow.exceptions import MlflowException
+
+    database = _errors("sqlalchemy.exc", "SQLAlchemyError")  # mlflow-skinny comes without it
+    store = _errors("botocore.exceptions", "BotoCoreError", "ClientError")  # of artifacts that MLflow hands not through
+    return (MlflowException, OSError, *database, *store)
+
+
+def _errors(module: str, *names: str) -> tuple[type[Exception], ...]:
+    """The errors of those names; none where there is no such module."""
     try:
-        found = importlib.import_module("botocore.exceptions")
+        found = importlib.import_module(module)
     except ImportError:
         return ()
-    return (found.BotoCoreError, found.ClientError)
+    return tuple(getattr(found, name) for name in names)
 
 
 def _said(error: Exception) -> str:

@@ -12,7 +12,8 @@ from ratchet.checkpoints import load_model, load_tokenizer
 from ratchet.errors import InputError
 from ratchet.identity import checkpoint_digest
 from ratchet.jsonl import first_line
-from ratchet.registry.registered import Registered, repository
+from ratchet.registry.files import repository
+from ratchet.registry.registered import Registered
 from ratchet.steps import link_or_copy
 from ratchet.storage import read_json, write_json
 

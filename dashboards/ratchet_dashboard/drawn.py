@@ -1,0 +1,119 @@
+"""The library's own pages: the profile of a version, and two versions side by side. Each is drawn once and kept."""
+
+import threading
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+from ratchet.compare.compare import compare
+from ratchet.compare.page import page as comparison_page
+from ratchet.errors import InputError
+from ratchet.evaluate.page import page as profile_page
+from ratchet.evaluate.profile import ATTEMPTS_FILE, Profile
+from ratchet.registry.champion import fetch_profile
+from ratchet.registry.registered import Version
+from ratchet.registry.store import failures
+from ratchet.storage import arrow_file
+from ratchet_dashboard.cache import PATIENCE_S, Busy, Cache
+from ratchet_dashboard.evidence import AGAIN, HOLDS, LARGEST_PROFILE, MIB, NOT_CHECKED, Evidence, require_place
+from ratchet_dashboard.faults import Unfit
+from ratchet_dashboard.origin import Origin, registered
+
+AT_ONCE = 2  # pages that are drawn at the same time, whoever asks
+LARGEST_UNPACKED = 2048 * MIB  # of attempts, by what the file says of its columns
+PAGE_FILE = "page.html"
+
+
+class Drawing:
+    """Draws pages, few at a time, and keeps them under the digests of what they show."""
+
+    def __init__(self, origin: Origin, cache: Cache) -> None:
+        self.origin = origin
+        self.cache = cache
+        self._turn = threading.BoundedSemaphore(AT_ONCE)
+
+    def profile(self, version: Version, evidence: Evidence) -> str:
+        """The profile's page as the library draws it."""
+        found = _shown(version, evidence)
+        return self._kept(f"profile {_digest(evidence)}", lambda: profile_page(found))
+
+    def comparison(self, name: str, before: tuple[Version, Evidence], after: tuple[Version, Evidence]) -> str:
+        """The comparison's page as the library draws it: the first of the two is what came before."""
+        for version, evidence in (before, after):
+            _shown(version, evidence)
+        key = f"compare {_digest(before[1])} {_digest(after[1])}"
+        return self._kept(key, lambda: self._compared(name, before, after))
+
+    def _kept(self, key: str, draw: Callable[[], str]) -> str:
+        def make(folder: Path) -> None:
+            if not self._turn.acquire(timeout=PATIENCE_S):
+                raise Busy("other pages are being drawn", next="look again in a moment")
+            try:
+                (folder / PAGE_FILE).write_text(draw(), encoding="utf-8")
+            finally:
+                self._turn.release()
+
+        with self.cache.entry(key, make) as folder:
+            return (folder / PAGE_FILE).read_text(encoding="utf-8")
+
+    def _compared(self, name: str, *sides: tuple[Version, Evidence]) -> str:
+        with ExitStack() as stack:
+            earlier, later = [
+                stack.enter_context(self.cache.entry(f"files {_digest(side[1])}", self._fetching(name, *side)))
+                for side in sides
+            ]
+            try:
+                return comparison_page(compare(earlier, later))
+            except InputError as error:  # without the places in the cache that it names
+                raise Unfit(f"the two versions can't be compared: {error.found}") from None
+
+    def _fetching(self, name: str, version: Version, evidence: Evidence) -> Callable[[Path], None]:
+        def fetch(folder: Path) -> None:
+            with registered(self.origin, name) as model:
+                require_place(version.source, model.tracking_uri)
+                unreadable = failures()
+                try:
+                    fetch_profile(model, version.number, version.source, _digest(evidence), folder, LARGEST_PROFILE)
+                except unreadable:
+                    said = f"the files of version {version.number} can't be fetched"
+                    raise Unfit(said, next="look at the log of the store, and again later") from None
+                except InputError as error:
+                    raise _of_version(version, error) from None
+            _require_unpacked(folder / ATTEMPTS_FILE, version)
+
+        return fetch
+
+
+def _shown(version: Version, evidence: Evidence) -> Profile:
+    """The profile that the verdict is on; `Unfit` where it can't be shown, or where no trusted key names its files."""
+    if evidence.verdict is not None and evidence.signature not in (HOLDS, NOT_CHECKED):
+        said = f"the verdict on version {version.number} is not signed by a trusted key"
+        raise Unfit(f"{said}, so the files that it names are not opened", next=AGAIN)
+    if evidence.profile is None:
+        raise Unfit(f"version {version.number} has no profile that can be shown: {'; '.join(evidence.faults)}")
+    return evidence.profile
+
+
+def _digest(evidence: Evidence) -> str:
+    """The digest of the profile, which names its attempts' digest in turn."""
+    assert evidence.verdict is not None, "a profile that is shown is the one that a verdict is on"
+    return evidence.verdict.profile_digests["candidate"]
+
+
+def _of_version(version: Version, error: InputError) -> Unfit:
+    return Unfit(f"version {version.number}: {error.found}", expected=error.expected, next=error.next)
+
+
+def _require_unpacked(path: Path, version: Version) -> None:
+    """A small file may unpack to a large table: what it says of itself is looked at before it is read."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with arrow_file(path) as stream:
+            groups = pq.ParquetFile(stream).metadata
+            size = sum(groups.row_group(i).total_byte_size for i in range(groups.num_row_groups))
+    except (pa.ArrowException, OSError):
+        raise Unfit(f"version {version.number}: {ATTEMPTS_FILE} is no Parquet file") from None
+    if size > LARGEST_UNPACKED:
+        raise Unfit(f"version {version.number}: {size:,} bytes of attempts", expected=f"{LARGEST_UNPACKED:,} at most")

@@ -1,0 +1,136 @@
+"""What a version rests on, read back from its files: the verdict, its policy and the profile that it speaks of.
+
+Whoever may write to MLflow chose the tags and the files. What is shown of them is what a digest or a signature names;
+the rest is said to be missing or altered.
+"""
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from ratchet.errors import InputError
+from ratchet.evaluate.profile import ATTEMPTS_FILE, PROFILE_FILE, Profile
+from ratchet.gate.policy import Policy, policy_digest, read_policy
+from ratchet.gate.signing import signature_fault
+from ratchet.gate.verdict import Verdict
+from ratchet.registry.backing import profile_fault, verdict_in
+from ratchet.registry.files import fetch_files
+from ratchet.registry.ledger import digest_of
+from ratchet.registry.promotion import Case, profile_of
+from ratchet.registry.registered import Registered, Version, evidence_folder
+from ratchet.registry.store import failures
+from ratchet_dashboard.faults import Unfit
+
+MIB = 2**20
+VERDICT_FILE, POLICY_FILE = "verdict.json", "policy.yaml"
+LARGEST: Mapping[str, int | None] = {VERDICT_FILE: 4 * MIB, PROFILE_FILE: 16 * MIB, POLICY_FILE: MIB}
+LARGEST_PROFILE: Mapping[str, int | None] = {PROFILE_FILE: 16 * MIB, ATTEMPTS_FILE: 256 * MIB}
+# of a version's files; what fetches from any host that a version names is left out
+PLACES = ("", "file", "mlflow-artifacts", "s3", "gs", "wasbs", "abfss")
+HOLDS, NOT_CHECKED = "holds", "not checked"
+AGAIN = "put the version forward again with `ratchet promote`"
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What was read: None for what can't be shown, and then `faults` say why.
+
+    `signature` is `holds`, `not checked` without public keys, else why it does not hold. `case` is there where the
+    files are whole, for asking whether the version may follow today's champion.
+    """
+
+    verdict: Verdict | None
+    policy: Policy | None
+    profile: Profile | None
+    signature: str
+    faults: tuple[str, ...]
+    case: Case | None = None
+
+
+def read_version_evidence(model: Registered, version: Version, keys: Sequence[Ed25519PublicKey]) -> Evidence:
+    """The evidence that the version was put forward with; what can't be read is a fault of it and no error."""
+    digest = version.tags.get("ratchet.verdict_digest")
+    if digest is None:
+        return _nothing("it was not put forward by `ratchet promote`: it has no verdict")
+    with tempfile.TemporaryDirectory() as scratch:
+        try:
+            found = fetched(model, version, evidence_folder(digest), LARGEST, Path(scratch))
+        except InputError as error:
+            return _nothing(f"its evidence can't be read: {error.found}; {error.next or error.expected}")
+        return _read(digest, version, found, keys)
+
+
+def fetched(
+    model: Registered, version: Version, folder: str, largest: Mapping[str, int | None], out: Path
+) -> dict[str, Path | None]:
+    """The named files of the version, downloaded; `Unfit` where they lie where nothing is fetched from, or can't be."""
+    require_place(version.source, model.tracking_uri)
+    try:
+        return fetch_files(model, version.source, folder, largest, out)
+    except failures():
+        raise Unfit("the store of artifacts does not give them", next="look at its log, and again later") from None
+    except InputError as error:
+        raise Unfit(error.found, expected=error.expected, next=error.next) from None
+
+
+def require_place(source: str, tracking_uri: str) -> None:
+    """Refuse files on a host that the version names: it would be sent this server's credentials."""
+    where, mlflow = urlsplit(source), urlsplit(tracking_uri)
+    elsewhere = where.scheme == "mlflow-artifacts" and where.netloc not in ("", mlflow.netloc.rpartition("@")[2])
+    if where.scheme not in PLACES or elsewhere:
+        raise Unfit("its files lie where the dashboard does not read", expected="a store of MLflow's own, or a bucket")
+
+
+def _nothing(fault: str) -> Evidence:
+    return Evidence(None, None, None, NOT_CHECKED, (fault,))
+
+
+def _read(
+    digest: str, version: Version, found: Mapping[str, Path | None], keys: Sequence[Ed25519PublicKey]
+) -> Evidence:
+    path = found[VERDICT_FILE]
+    if path is None:
+        return _nothing(f"verdict.json was deleted; {AGAIN}")
+    text = path.read_bytes()
+    if digest_of(text) != digest:
+        return _nothing(f"verdict.json was altered: it is not the one that was put forward; {AGAIN}")
+    document, verdict = verdict_in(text)
+    if verdict is None:
+        return _nothing(f"verdict.json can't be read as a verdict; {AGAIN}")
+    contents = {name: each.read_bytes() if each else None for name, each in found.items()}
+    profile, profile_said = _profile(verdict, contents[PROFILE_FILE])
+    policy, policy_said = _policy(verdict, found[POLICY_FILE])
+    stated = version.tags.get("ratchet.digest")
+    other = None if verdict.checkpoint_digest == stated else f"the verdict is on another checkpoint than {stated}"
+    faults = tuple(said for said in (other, profile_said, policy_said) if said)
+    signature = signature_fault(document, keys) or HOLDS if keys else NOT_CHECKED
+    whole = verdict.checkpoint_digest is not None and not faults
+    case = Case(verdict, text, contents[PROFILE_FILE] or b"", contents[POLICY_FILE] or b"") if whole else None
+    return Evidence(verdict, policy, profile, signature, faults, case)
+
+
+def _profile(verdict: Verdict, content: bytes | None) -> tuple[Profile | None, str | None]:
+    fault = profile_fault(verdict, content)
+    if fault is not None or content is None:
+        return None, f"{fault}; {AGAIN}"
+    try:
+        return profile_of(content), None
+    except (InputError, ValueError) as error:
+        return None, f"profile.json can't be read ({getattr(error, 'found', 'no JSON')}); {AGAIN}"
+
+
+def _policy(verdict: Verdict, path: Path | None) -> tuple[Policy | None, str | None]:
+    """The policy; None where it does not name every axis that the verdict has."""
+    if path is None:
+        return None, f"policy.yaml was deleted; {AGAIN}"
+    try:
+        policy = read_policy(path)
+    except InputError as error:
+        return None, f"policy.yaml can't be read ({error.found}); {AGAIN}"
+    if policy_digest(policy) != verdict.policy_digest or any(r.axis not in policy.axes for r in verdict.axes):
+        return None, f"policy.yaml was altered: it is not the one that the verdict names; {AGAIN}"
+    return policy, None

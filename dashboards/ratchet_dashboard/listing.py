@@ -1,0 +1,59 @@
+"""The registered models that Ratchet knows, each in a line."""
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ratchet.registry.reconcile import INCIDENT_TAG
+from ratchet.registry.registered import CHALLENGER, CHAMPION, PAGE
+from ratchet.registry.store import connected
+from ratchet_dashboard.origin import Origin
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+MOST_MODELS = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRow:
+    """A registered model in the list; where its aliases point is what MLflow says."""
+
+    name: str
+    champion: str | None
+    challenger: str | None
+    pending: int
+    incident: str | None
+
+
+def read_models(origin: Origin) -> tuple[list[ModelRow], bool]:
+    """The registered models that Ratchet knows, by name, and whether there may be more than were looked at."""
+    with connected(origin.tracking_uri) as client:
+        found, more = _registered_models(client)
+        pending = client.search_model_versions("tags.`ratchet.review` = 'pending'", max_results=PAGE)
+    names, waits = {model.name for model in found}, Counter(version.name for version in pending)
+    known = [model for model in found if f"{model.name}.ledger" in names or _put_forward(model)]
+    known = [model for model in known if not str(model.name).endswith(".ledger")]
+    return [_row(model, waits[model.name]) for model in sorted(known, key=lambda model: str(model.name))], more
+
+
+def _registered_models(client: "MlflowClient") -> tuple[list[Any], bool]:
+    found: list[Any] = []
+    token = None
+    while len(found) < MOST_MODELS:
+        page = client.search_registered_models(max_results=PAGE, page_token=token)
+        found += page
+        token = page.token
+        if not token:
+            return found, False
+    return found, True
+
+
+def _put_forward(model: Any) -> bool:
+    return any(tag.startswith("ratchet.") for version in model.latest_versions or () for tag in version.tags or {})
+
+
+def _row(model: Any, pending: int) -> ModelRow:
+    pointed = {alias: str(number) for alias, number in (model.aliases or {}).items()}
+    incident = (model.tags or {}).get(INCIDENT_TAG)
+    return ModelRow(str(model.name), pointed.get(CHAMPION), pointed.get(CHALLENGER), pending, incident)

@@ -1,0 +1,191 @@
+"""What is read from MLflow for a page, as plain records; the number of requests does not grow with that of versions."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from ratchet.errors import InputError
+from ratchet.registry.ledger import Line, chain, champions, succession
+from ratchet.registry.lineage import Ancestor, lineage
+from ratchet.registry.promotion import unfit_reason
+from ratchet.registry.reconcile import INCIDENT_TAG
+from ratchet.registry.registered import CHAMPION, Registered, Version, read_lines, registered_model, versions
+from ratchet.registry.reviewing import Candidate, candidates_among, waiting
+from ratchet.registry.standing import Standing, distrust, read_standing
+from ratchet.registry.store import failures
+from ratchet_dashboard.evidence import Evidence, read_version_evidence
+from ratchet_dashboard.faults import Unknown
+from ratchet_dashboard.origin import Origin, registered
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+MOST_ANCESTORS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A line of the ledger; `fault` says why nobody vouches for it, None where a trusted key signed it.
+
+    A line that does not count came too late: another one was written after the same line first.
+    """
+
+    line: Line
+    counts: bool
+    fault: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A registered model: what waits, every version, and its ledger, all latest first.
+
+    `champion` is the one by the ledger, None where none is or it can't be told: then `faults` say why. Without keys
+    (`checked` is False) it is the last that the ledger names, whoever wrote it, and there is no `standing`.
+    """
+
+    name: str
+    aliases: dict[str, str]
+    candidates: list[Candidate]
+    queue: list[Candidate]
+    ledger: tuple[Judged, ...]
+    champion: str | None
+    checked: bool
+    faults: tuple[str, ...]
+    incident: str | None
+    standing: Standing | None
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """One version with all that a reviewer wants to know; `unfit` says why it can't follow today's champion.
+
+    `against` are the other versions that its profile can be laid beside, by what they are to it.
+    """
+
+    model: Model
+    candidate: Candidate
+    version: Version
+    evidence: Evidence
+    unfit: str | None
+    lineage: tuple[Ancestor, ...]
+    started_by: str | None
+    against: dict[str, str]
+
+
+def read_model(origin: Origin, name: str) -> Model:
+    """One registered model; `Unknown` where there is none of that name."""
+    with registered(origin, name) as model:
+        return _model(origin, model, versions(model.client, name))
+
+
+def read_review(origin: Origin, name: str, number: str) -> Review:
+    """One version of a model; `Unknown` where there is none."""
+    with registered(origin, name) as model:
+        there = versions(model.client, name)
+        version = version_among(there, name, number)
+        evidence = read_version_evidence(model, version, origin.keys())
+        whole = _model(origin, model, there)
+        ancestors, started_by = _origins(model.client, version)
+    candidate = next(one for one in whole.candidates if one.version == number)
+    judged = evidence.case is not None and whole.standing is not None
+    unfit = unfit_reason(evidence.case, whole.standing) if judged else None  # type: ignore[arg-type]
+    against = _against(whole, candidate, evidence)
+    return Review(whole, candidate, version, evidence, unfit, ancestors, started_by, against)
+
+
+def read_version(origin: Origin, name: str, number: str) -> tuple[Version, Evidence]:
+    """One version with what it rests on, and nothing else of its model."""
+    with registered(origin, name) as model:
+        version = version_among(versions(model.client, name), name, number)
+        return version, read_version_evidence(model, version, origin.keys())
+
+
+def version_among(there: Sequence[Version], name: str, number: str) -> Version:
+    """The version of that number."""
+    found = next((version for version in there if version.number == number), None)
+    if found is None:
+        raise Unknown(f"no version {number[:20]} of {name}", expected="one that the model's page lists")
+    return found
+
+
+def _model(origin: Origin, model: Registered, there: list[Version]) -> Model:
+    found = registered_model(model.client, model.name)
+    if found is None:
+        raise Unknown(f"no model {model.name}", expected="one that the first page lists")
+    pointed = {alias: str(number) for alias, number in found.aliases.items()}
+    keys, lines = origin.keys(), read_lines(model)
+    counted = chain(lines)
+    standing, said = _standing(model, keys) if keys else (None, ())
+    made = champions(standing.trusted if standing else counted)
+    once = {str(line.entry.version) for line in made if line.entry}
+    candidates = candidates_among(model.name, there, pointed, origin.rule())
+    return Model(
+        name=model.name,
+        aliases=pointed,
+        candidates=candidates,
+        queue=waiting(candidates, once),
+        ledger=tuple(_judged(model.name, line, line in counted, keys) for line in reversed(lines)),
+        champion=_champion(standing, counted) if standing or not keys else None,
+        checked=bool(keys),
+        faults=(*said, *_moved(standing, pointed)),
+        incident=found.tags.get(INCIDENT_TAG),
+        standing=standing,
+    )
+
+
+def _standing(model: Registered, keys: Sequence[Ed25519PublicKey]) -> tuple[Standing | None, tuple[str, ...]]:
+    """The standing, and what there is to say of it; None where the evidence of the champions can't be read."""
+    unreadable: tuple[type[Exception], ...] = (InputError, *failures())
+    try:
+        standing = read_standing(model, keys)
+    except unreadable:
+        return None, ("Who is champion can't be told: the evidence can't be read. Look whether the store is there.",)
+    rejected = standing.rejected if standing.champion is None else standing.rejected[:5]
+    return standing, tuple(f"Version {each.version} backs nothing: {'; '.join(each.faults)}." for each in rejected)
+
+
+def _champion(standing: Standing | None, counted: Sequence[Line]) -> str | None:
+    if standing is not None:
+        return standing.version
+    return next((line.entry.version for line in reversed(succession(counted)) if line.entry), None)
+
+
+def _moved(standing: Standing | None, pointed: dict[str, str]) -> tuple[str, ...]:
+    if standing is None or standing.version == pointed.get(CHAMPION):
+        return ()
+    return (
+        f"In MLflow @champion points to {pointed.get(CHAMPION, 'nothing')}, by the ledger it is version "
+        f"{standing.version or 'none'}. `ratchet reconcile` puts it back.",
+    )
+
+
+def _judged(model: str, line: Line, counts: bool, keys: Sequence[Ed25519PublicKey]) -> Judged:
+    return Judged(line, counts, "; ".join(distrust(model, line, keys)) or None)
+
+
+def _origins(client: "MlflowClient", version: Version) -> tuple[tuple[Ancestor, ...], str | None]:
+    """The lineage as far as it is shown and who started the run; nothing where MLflow does not know the run any more.
+
+    What a tag says goes into a search only where it is a digest.
+    """
+    digest = version.tags.get("ratchet.digest", "")
+    if version.run_id is None or not re.fullmatch("sha256:[0-9a-f]{64}", digest):
+        return (), None
+    try:
+        run = client.get_run(version.run_id)
+        started_by = run.data.tags.get("ratchet.started_by")
+        return lineage(client, run.info.experiment_id, digest, MOST_ANCESTORS), started_by
+    except failures():
+        return (), None
+
+
+def _against(model: Model, candidate: Candidate, evidence: Evidence) -> dict[str, str]:
+    """What the version can be laid beside: today's champion, then what it was gated against where that is a version."""
+    found: dict[str, str | None] = {"today's champion": model.champion}
+    of_digest = {one.checkpoint: one.version for one in reversed(model.candidates)}
+    for name, reference in (evidence.verdict.references if evidence.verdict else {}).items():
+        found[f"the {name} that it was gated against"] = of_digest.get(reference.checkpoint or "")
+    return {name: number for name, number in found.items() if number is not None and number != candidate.version}

@@ -1,0 +1,129 @@
+"""One version as its page shows it: the verdict in words, what was said, what to type, where it comes from."""
+
+import shlex
+from collections.abc import Iterator
+from typing import Any
+
+from ratchet.gate import tables, wording
+from ratchet.gate.pictures import margins
+from ratchet.gate.verdict import Verdict
+from ratchet.pages.text import short
+from ratchet.registry.reviewing import UNKNOWN
+from ratchet_dashboard.evidence import HOLDS, NOT_CHECKED, Evidence
+from ratchet_dashboard.queries import Judged, Review
+from ratchet_dashboard.views import LONG, LONGEST, ROWS, candidate_view, line_view, named, time_told
+
+
+def review_view(review: Review) -> dict[str, Any]:
+    """What the page of one version shows."""
+    candidate, evidence = review.candidate, review.evidence
+    mine = [judged for judged in review.model.ledger if _speaks_of(judged, candidate.version)]
+    return {
+        **named(review.model),
+        "candidate": candidate_view(candidate),
+        "is_champion": review.model.champion == candidate.version,
+        "told": None if evidence.verdict is None else _verdict(evidence.verdict, evidence),
+        "signature": evidence.signature,
+        "signature_state": _state(evidence.signature),
+        "evidence_faults": [_sentence(fault) for fault in evidence.faults],
+        "unfit": None if review.unfit is None or not _open(review) else _sentence(review.unfit),
+        "override": short(candidate.override or "", LONGEST),
+        "reviews": [
+            {"said": said, "time": time_told(said.created), "by": short(said.by), "reason": short(said.reason, LONGEST)}
+            for said in sorted(candidate.reviews, key=lambda said: said.created, reverse=True)
+        ],
+        "lineage": [_ancestor(ancestor) for ancestor in review.lineage],
+        "before": short(review.lineage[-1].parent or "", LONG) if review.lineage else "",
+        "facts": list(_facts(review)),
+        "lines": [line_view(judged, review.model, {}) for judged in mine[:ROWS]],
+        "against": _against(review),
+        "comparable": evidence.profile is not None and _state(evidence.signature) != "bad",
+        "commands": _commands(review),
+    }
+
+
+def _verdict(verdict: Verdict, evidence: Evidence) -> dict[str, Any]:
+    policy = evidence.policy
+    if policy is not None:
+        rows = tables.axis_rows(verdict.axes, policy)
+    else:
+        rows = [
+            tables.AxisRow([*cells[:-1]], result.outcome, cells[-1], [result.reason] if result.reason else [])
+            for result, cells in zip(verdict.axes, wording.axis_rows(verdict.axes), strict=True)
+        ]
+    return {
+        "title": wording.title(verdict),
+        "decision": verdict.verdict,
+        "symbol": wording.SYMBOLS[verdict.verdict],
+        "headline": short(wording.headline(verdict), LONGEST),
+        "reasons": [short(reason, LONGEST) for reason in verdict.reasons[:ROWS]],
+        "advice": [short(line, LONGEST) for line in verdict.advice[:ROWS]],
+        "axes": rows[: 2 * ROWS],
+        "margins": list(margins(verdict.axes)),
+        "meanings": tables.meanings(verdict.axes, policy) if policy is not None else [],
+        "decided": time_told(verdict.created),
+        "overridden": verdict.overridden is not None,
+    }
+
+
+def _facts(review: Review) -> Iterator[tuple[str, str]]:
+    """What names the version's parts, for whoever compares them."""
+    verdict, profile = review.evidence.verdict, review.evidence.profile
+    yield "checkpoint", review.candidate.checkpoint
+    yield "run", review.candidate.run or "unknown"
+    yield "started by", short(review.started_by or "unknown")
+    if verdict is not None:
+        yield "policy", short(verdict.policy_digest, 80)
+        yield "verdict", short(review.version.tags.get("ratchet.verdict_digest", "unknown"), 80)
+        for side, digest in verdict.profile_digests.items():
+            yield f"profile of {short(side)}", short(digest, 80)
+    if profile is not None:
+        suites = [
+            f"{short(name)}: {c.problems:,} problems, {c.attempts:,} attempts" for name, c in profile.suites.items()
+        ]
+        yield "suites", short("; ".join(suites), LONGEST)
+        yield "confidence from", short(profile.confidence or "unknown")
+        yield "programs ran", short(f"isolated as {profile.isolation}" if profile.isolation else "unknown")
+
+
+def _commands(review: Review) -> list[tuple[str, str]]:
+    """What a reviewer types, ready to copy but for the name, the reason and the key."""
+    model, version = shlex.quote(review.model.name), review.candidate.version
+    if review.model.champion == version:
+        return [("Take it back", f"ratchet rollback --model {model} --reason 'WHY'")]
+    if not review.candidate.verdict or review.candidate.verdict == UNKNOWN:
+        return []
+    rest = f"--model {model} --version {version} --by NAME --reason 'WHY' --key NAME.pem"
+    return [("Approve", f"ratchet review approve {rest}"), ("Reject", f"ratchet review reject {rest}")]
+
+
+def _against(review: Review) -> list[tuple[str, str]]:
+    """Each version that this one can be laid beside, and all that it is to it."""
+    found: dict[str, list[str]] = {}
+    for what, number in review.against.items():
+        found.setdefault(number, []).append(short(what, 80))
+    return [(" and ".join(whats), number) for number, whats in found.items()]
+
+
+def _open(review: Review) -> bool:
+    """Whether the version may still become champion: it never was."""
+    return any(one.version == review.candidate.version for one in review.model.queue)
+
+
+def _speaks_of(judged: Judged, version: str) -> bool:
+    entry = judged.line.entry
+    return entry is not None and version in (entry.version, entry.found)
+
+
+def _ancestor(ancestor: Any) -> list[str]:
+    cells = (ancestor.name, ancestor.round, ancestor.method, ancestor.verdict, ancestor.digest)
+    return [short(cell or "-", 80) for cell in cells]
+
+
+def _state(signature: str) -> str:
+    return {HOLDS: "checked", NOT_CHECKED: "unchecked"}.get(signature, "bad")
+
+
+def _sentence(text: str) -> str:
+    line = short(text, LONGEST)
+    return f"{line[:1].upper()}{line[1:]}."
