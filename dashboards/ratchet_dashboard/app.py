@@ -33,7 +33,6 @@ def make_app(origin: Origin, cache: Cache, root_path: str = "") -> ASGIApp:
     """The dashboard as an ASGI application; `root_path` is what a reverse proxy has before its paths."""
     drawing = Drawing(origin, cache)
     probes = anyio.CapacityLimiter(1)  # of its own: pages that wait for MLflow do not keep a probe waiting
-    style = (STATIC / "dashboard.css").read_text(encoding="utf-8")
     version = "/models/{name}/versions/{number:int}"
     pages: dict[str, Callable[[Request], Response]] = {
         "/": partial(_models, origin),
@@ -50,16 +49,18 @@ def make_app(origin: Origin, cache: Cache, root_path: str = "") -> ASGIApp:
         there = await anyio.to_thread.run_sync(answers, origin, limiter=probes)
         return PlainTextResponse("ok\n") if there else PlainTextResponse("MLflow does not answer\n", 503)
 
-    async def css(_: Request) -> Response:
-        return PlainTextResponse(style, media_type="text/css", headers={"cache-control": "max-age=3600"})
-
-    probed = [Route("/healthz", healthz), Route("/readyz", readyz), Route("/static/dashboard.css", css)]
+    always = [Route("/healthz", healthz), Route("/readyz", readyz), Route("/static/dashboard.css", _style)]
     app = Starlette(
-        routes=[*probed, *(Route(path, page) for path, page in pages.items())],
+        routes=[*always, *(Route(path, page) for path, page in pages.items())],
         exception_handlers={InputError: _fault, HTTPException: _unknown, Exception: _defect},
     )
     app.router.redirect_slashes = False  # a redirect names the host that the request says
     return Guard(app, root_path)
+
+
+def _style(_: Request) -> Response:
+    style = (STATIC / "dashboard.css").read_text(encoding="utf-8")
+    return PlainTextResponse(style, media_type="text/css", headers={"cache-control": "max-age=3600"})
 
 
 def _models(origin: Origin, request: Request) -> Response:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from ratchet.errors import InputError
+from ratchet.evaluate.profile import Profile
 from ratchet.registry.ledger import Line, chain, champions, succession
 from ratchet.registry.lineage import Ancestor, lineage
 from ratchet.registry.promotion import unfit_reason
@@ -16,7 +17,7 @@ from ratchet.registry.registered import CHAMPION, Registered, Version, read_line
 from ratchet.registry.reviewing import Candidate, candidates_among, waiting
 from ratchet.registry.standing import Standing, distrust, read_standing
 from ratchet.registry.store import failures
-from ratchet_dashboard.evidence import Evidence, read_version_evidence
+from ratchet_dashboard.evidence import HOLDS, NOT_CHECKED, Evidence, read_version_evidence
 from ratchet_dashboard.faults import Unknown
 from ratchet_dashboard.origin import Origin, registered
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 MOST_ANCESTORS = 8
+MOST_BESIDE = 3  # a picture tells four lines apart
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,8 @@ class Model:
 class Review:
     """One version with all that a reviewer wants to know; `unfit` says why it can't follow today's champion.
 
-    `against` are the other versions that its profile can be laid beside, by what they are to it.
+    `against` are the other versions that its profile can be laid beside, by what they are to it, and `beside` the
+    profiles of the first of them, by number, as far as they can be shown.
     """
 
     model: Model
@@ -73,6 +76,7 @@ class Review:
     lineage: tuple[Ancestor, ...]
     started_by: str | None
     against: dict[str, str]
+    beside: dict[str, Profile]
 
 
 def read_model(origin: Origin, name: str) -> Model:
@@ -89,11 +93,12 @@ def read_review(origin: Origin, name: str, number: str) -> Review:
         evidence = read_version_evidence(model, version, origin.keys())
         whole = _model(origin, model, there)
         ancestors, started_by = _origins(model.client, version)
-    candidate = next(one for one in whole.candidates if one.version == number)
+        candidate = next(one for one in whole.candidates if one.version == number)
+        against = _against(whole, candidate, evidence)
+        beside = _beside(model, there, against, origin.keys())
     judged = evidence.case is not None and whole.standing is not None
     unfit = unfit_reason(evidence.case, whole.standing) if judged else None  # type: ignore[arg-type]
-    against = _against(whole, candidate, evidence)
-    return Review(whole, candidate, version, evidence, unfit, ancestors, started_by, against)
+    return Review(whole, candidate, version, evidence, unfit, ancestors, started_by, against, beside)
 
 
 def read_version(origin: Origin, name: str, number: str) -> tuple[Version, Evidence]:
@@ -180,6 +185,18 @@ def _origins(client: "MlflowClient", version: Version) -> tuple[tuple[Ancestor, 
         return lineage(client, run.info.experiment_id, digest, MOST_ANCESTORS), started_by
     except failures():
         return (), None
+
+
+def _beside(
+    model: Registered, there: Sequence[Version], against: dict[str, str], keys: Sequence[Ed25519PublicKey]
+) -> dict[str, Profile]:
+    """The profiles of the other versions; what no trusted key signed is left out where there are keys."""
+    found: dict[str, Profile] = {}
+    for number in list(dict.fromkeys(against.values()))[:MOST_BESIDE]:
+        evidence = read_version_evidence(model, version_among(there, model.name, number), keys)
+        if evidence.profile is not None and evidence.signature in (HOLDS, NOT_CHECKED):
+            found[number] = evidence.profile
+    return found
 
 
 def _against(model: Model, candidate: Candidate, evidence: Evidence) -> dict[str, str]:

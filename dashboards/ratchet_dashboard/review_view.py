@@ -1,17 +1,23 @@
 """One version as its page shows it: the verdict in words, what was said, what to type, where it comes from."""
 
+import re
 import shlex
 from collections.abc import Iterator
 from typing import Any
 
+from ratchet.evaluate.profile import Profile
 from ratchet.gate import tables, wording
 from ratchet.gate.pictures import margins
 from ratchet.gate.verdict import Verdict
+from ratchet.pages.charts import Point, attempts_axis, lines_svg
+from ratchet.pages.numbers import known
 from ratchet.pages.text import short
 from ratchet.registry.reviewing import UNKNOWN
 from ratchet_dashboard.evidence import HOLDS, NOT_CHECKED, Evidence
 from ratchet_dashboard.queries import Judged, Review
 from ratchet_dashboard.views import LONG, LONGEST, ROWS, candidate_view, line_view, named, time_told
+
+MOST_CURVES = 3
 
 
 def review_view(review: Review) -> dict[str, Any]:
@@ -37,6 +43,7 @@ def review_view(review: Review) -> dict[str, Any]:
         "facts": list(_facts(review)),
         "lines": [line_view(judged, review.model, {}) for judged in mine[:ROWS]],
         "against": _against(review),
+        "curves": list(_curves(review)),
         "comparable": evidence.profile is not None and _state(evidence.signature) != "bad",
         "commands": _commands(review),
     }
@@ -64,6 +71,28 @@ def _verdict(verdict: Verdict, evidence: Evidence) -> dict[str, Any]:
         "decided": time_told(verdict.created),
         "overridden": verdict.overridden is not None,
     }
+
+
+def _curves(review: Review) -> Iterator[tuple[str, str]]:
+    """pass@k of the version and of those beside it, a picture for each suite; the policy's main suite first."""
+    own, policy = review.evidence.profile, review.evidence.policy
+    if own is None or _state(review.evidence.signature) == "bad":
+        return
+    sides = {f"version {review.candidate.version}": own}
+    sides |= {f"version {number}": profile for number, profile in review.beside.items()}
+    main = policy.suites.main if policy else ""
+    for suite in sorted(own.suites, key=lambda name: name != main)[:MOST_CURVES]:
+        points = [point for side, profile in sides.items() for point in _pass_points(side, profile, suite)]
+        if len({point.x for point in points}) > 1:
+            yield short(suite, 80), lines_svg(points, attempts_axis(), "pass@k: share of problems")
+
+
+def _pass_points(side: str, profile: Profile, suite: str) -> Iterator[Point]:
+    for metric in profile.metrics:
+        k = re.fullmatch(r"pass@(\d+)", metric.name)
+        value = known(metric.estimate)
+        if metric.suite == suite and k is not None and value is not None:
+            yield Point(side, int(k[1]), value, known(metric.low), known(metric.high))
 
 
 def _facts(review: Review) -> Iterator[tuple[str, str]]:

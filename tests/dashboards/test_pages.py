@@ -90,6 +90,8 @@ def test_the_review_page_has_verdict_evidence_words_and_commands(get: Any) -> No
     assert "pass@1 critical champion 0.900 0.750 +0.150" in text
     assert "pass@4 advisory champion 0.900 1.000 -0.100" in text
     assert "started by grace" in text and "sums: 100 problems, 400 attempts" in text
+    curves = text[text.index("What more attempts reach") : text.index("What was said")]
+    assert "pass@k on sums" in curves and "version 3" in curves and "version 2" in curves
     command = "ratchet review approve --model solver --version 3 --by NAME --reason 'WHY' --key NAME.pem"
     assert command in text and command.replace("approve", "reject") in text
     holds, forged = text.index(f"read 40 of them {SCRIPT} holds"), text.index("said in her name does not hold")

@@ -78,10 +78,10 @@ def test_a_champion_whose_verdict_was_deleted_is_champion_no_more_on_the_page(lo
 
 
 def test_a_verdict_that_does_not_compare_with_todays_champion_says_to_gate_again(loop: Any, get: Any) -> None:
-    assert "can&#39;t become champion as it is" not in get(REVIEW).text
+    assert "can't become champion as it is" not in get(REVIEW).text
     with changed(evidence_file(loop, "2", "verdict.json"), None):  # so that version 1 is champion, and m3 faced m2
         text = get(REVIEW).text
-    assert "can&#39;t become champion as it is. The verdict does not compare with the champion, version 1" in text
+    assert "can't become champion as it is. The verdict does not compare with the champion, version 1" in text
 
 
 def test_a_store_of_artifacts_that_is_away_leaves_the_page_and_says_so(loop: Any, get: Any) -> None:
@@ -93,6 +93,25 @@ def test_a_store_of_artifacts_that_is_away_leaves_the_page_and_says_so(loop: Any
         away.rename(folder)
     assert "Who is champion can&#39;t be told: the evidence can&#39;t be read." in text
     assert "version 3" in text and "became champion" in text
+
+
+def test_a_line_of_the_ledger_that_was_changed_or_came_too_late_is_shown_as_such(loop: Any, get: Any) -> None:
+    ledger, tag = "solver.ledger", "ratchet.entry"
+    was = loop.client.get_model_version(ledger, "2").tags[tag]
+    loop.client.set_model_version_tag(ledger, "2", tag, was.replace("ratchet promote", "somebody"))
+    # written after the start, as the first line was, which came before it
+    late = loop.client.create_model_version(
+        ledger, f"ratchet-ledger:/sha256:{'0' * 64}/after/start", tags={tag: "{}"}, await_creation_for=0
+    )
+    try:
+        text = get("/models/solver").text
+    finally:
+        loop.client.set_model_version_tag(ledger, "2", tag, was)
+        loop.client.delete_model_version(ledger, late.version)
+    assert text.count("its ledger entry was changed after it was written") == 3  # both lines, and what backs nothing
+    assert text.count("came too late: it does not count") == 1
+    assert "In MLflow @champion points to 2, by the ledger it is version 1." in text
+    assert "somebody" not in text
 
 
 def test_an_override_that_has_expired_says_so_in_the_queue(loop: Any, get: Any) -> None:
