@@ -90,6 +90,7 @@ main() {
         esac
     done
     [ $# -gt 0 ] || die "found no image, expected some of: ${ALL[*]}"
+    [[ $TOOL =~ ^(buildah|docker)$ ]] || die "found TOOL=$TOOL, expected buildah or docker"
     local image tag started
     for image in "$@"; do
         [[ " ${ALL[*]} " == *" $image "* ]] || die "found image $image, expected some of: ${ALL[*]}"

@@ -3,6 +3,9 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-command -v kind >/dev/null || { echo "down.sh: kind is not installed, so there is no local cluster" >&2; exit 1; }
+die() { echo "down.sh: $*" >&2; exit 1; }
+
+command -v kind >/dev/null || die "kind is not installed, so there is no local cluster"
+docker info >/dev/null 2>&1 || die "docker does not answer: start it, and what is left of the cluster can be removed"
 kind delete cluster --name ratchet
 rm -f dist/local.kubeconfig
