@@ -30,7 +30,7 @@ def test_a_promotion_waits_for_an_approval_and_then_names_it(room: Any) -> None:
     verdict = room.verdict("m1")
     waits = room.promote("m1", verdict=verdict, review=RULE)
     assert (waits.result, waits.exit_code, waits.version) == ("waiting", 2, "1")
-    assert waits.next.startswith("ratchet review approve --model 'solver' --version 1 ")
+    assert waits.next.startswith("ratchet review approve --model 'solver' --version 1 --by ... --reason ... --key ")
     assert room.aliases == {"challenger": "1"}
     say(room, "approve", "ada", ADA)
     assert room.promote("m1", verdict=verdict, review=RULE).result == "champion"

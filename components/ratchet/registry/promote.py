@@ -175,7 +175,8 @@ def _reviewed(model: Registered, version: Version, case: Case) -> Decision | Out
         return decision
     if decision.state == "rejected":
         return Outcome("refused", version.number, (f"rejected by {decision.by}: {decision.reason}",))
-    command = f"ratchet review approve --model '{model.name}' --version {version.number} --reason ... --key ..."
+    given = f"--model '{model.name}' --version {version.number} --by ... --reason ... --key ..."
+    command = f"ratchet review approve {given}"
     return Outcome("waiting", version.number, (decision.reason,), f"{command}, then this command again")
 
 
