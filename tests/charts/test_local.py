@@ -22,20 +22,7 @@ SAYS = f'{RUNS}echo "$(basename "$0") $*" >&2\n'
 
 def _ran(script: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     """How a script ended whose PATH is the folder and the shell's own programs."""
-    for program in (
-        "sh",
-        "bash",
-        "basename",
-        "dirname",
-        "mkdir",
-        "mktemp",
-        "rm",
-        "grep",
-        "sed",
-        "paste",
-        "seq",
-        "xargs",
-    ):
+    for program in "sh bash basename dirname mkdir mktemp rm grep sed paste seq xargs".split():
         (folder / program).symlink_to(str(shutil.which(program)))
     return subprocess.run(
         [LOCAL / script],
