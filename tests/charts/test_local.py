@@ -15,6 +15,7 @@ from tests.cluster.conftest import Cluster
 from ratchet.images import IMAGES
 
 LOCAL = CHART.parents[1] / "infra" / "local"
+SHELLS_OWN = ("sh", "bash", "basename", "dirname", "mkdir", "mktemp", "rm", "grep", "sed", "paste", "seq", "xargs")
 SCRIPTS = sorted(LOCAL.rglob("*.sh"))
 RUNS = "#!/bin/sh\n"  # what a stand-in for a program does: nothing, well
 SAYS = f'{RUNS}echo "$(basename "$0") $*" >&2\n'
@@ -22,7 +23,7 @@ SAYS = f'{RUNS}echo "$(basename "$0") $*" >&2\n'
 
 def _ran(script: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     """How a script ended whose PATH is the folder and the shell's own programs."""
-    for program in "sh bash basename dirname mkdir mktemp rm grep sed paste seq xargs".split():
+    for program in SHELLS_OWN:
         (folder / program).symlink_to(str(shutil.which(program)))
     return subprocess.run(
         [LOCAL / script],
