@@ -1,5 +1,6 @@
 """The pages of the dashboard and where each lies."""
 
+import re
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -33,13 +34,13 @@ def make_app(origin: Origin, cache: Cache, root_path: str = "") -> ASGIApp:
     """The dashboard as an ASGI application; `root_path` is what a reverse proxy has before its paths."""
     drawing = Drawing(origin, cache)
     probes = anyio.CapacityLimiter(1)  # of its own: pages that wait for MLflow do not keep a probe waiting
-    version = "/models/{name}/versions/{number:int}"
+    version = "/models/{name}/versions/{number}"
     pages: dict[str, Callable[[Request], Response]] = {
         "/": partial(_models, origin),
         "/models/{name}": partial(_model, origin),
         version: partial(_review, origin),
         f"{version}/profile": partial(_profile, origin, drawing),
-        f"{version}/against/{{other:int}}": partial(_comparison, origin, drawing),
+        f"{version}/against/{{other}}": partial(_comparison, origin, drawing),
     }
 
     async def healthz(_: Request) -> Response:
@@ -75,21 +76,31 @@ def _model(origin: Origin, request: Request) -> Response:
 
 
 def _review(origin: Origin, request: Request) -> Response:
-    review = read_review(origin, request.path_params["name"], str(request.path_params["number"]))
+    review = read_review(origin, request.path_params["name"], _number(request))
     return _page(request, "review.html.j2", **review_view(review))
 
 
 def _profile(origin: Origin, drawing: Drawing, request: Request) -> Response:
-    name, number = request.path_params["name"], str(request.path_params["number"])
+    name, number = request.path_params["name"], _number(request)
     html = drawing.profile(*read_version(origin, name, number))
-    return _framed(request, html, views.path_of(name, number), f"profile of version {number}")
+    return _framed(request, origin, html, views.path_of(name, number), f"profile of version {number}")
 
 
 def _comparison(origin: Origin, drawing: Drawing, request: Request) -> Response:
-    name, number, other = (str(request.path_params[key]) for key in ("name", "number", "other"))
+    name, number, other = request.path_params["name"], _number(request), _number(request, "other")
     before, after = (read_version(origin, name, each) for each in (other, number))
     html = drawing.comparison(name, before, after)
-    return _framed(request, html, views.path_of(name, number), f"before: version {other}, after: version {number}")
+    return _framed(
+        request, origin, html, views.path_of(name, number), f"before: version {other}, after: version {number}"
+    )
+
+
+def _number(request: Request, of: str = "number") -> str:
+    """The number of a version in the address, as MLflow writes it."""
+    text = str(request.path_params[of])
+    if re.fullmatch("[1-9][0-9]{0,8}", text) is None:
+        raise Unknown("no version of that number", expected="one that the model's page lists")
+    return text
 
 
 def _asked(request: Request, name: str) -> int:
@@ -103,10 +114,17 @@ def _page(request: Request, template: str, status: int = 200, **shown: object) -
     return HTMLResponse(rendered("ratchet_dashboard", f"templates/{template}", root=root, **shown), status)
 
 
-def _framed(request: Request, html: str, crumbs: list[tuple[str, str]], here: str) -> Response:
+def _framed(request: Request, origin: Origin, html: str, crumbs: list[tuple[str, str]], here: str) -> Response:
     """The library's page with the way back above it; everything in it that others wrote is escaped already."""
     root = str(request.scope.get("root_path", ""))
-    above = rendered("ratchet_dashboard", "templates/above.html.j2", root=root, crumbs=crumbs, here=here)
+    above = rendered(
+        "ratchet_dashboard",
+        "templates/above.html.j2",
+        root=root,
+        crumbs=crumbs,
+        here=here,
+        checked=bool(origin.keys()),
+    )
     return HTMLResponse(html.replace("<body>", f"<body>\n{above}", 1))
 
 

@@ -55,7 +55,7 @@ class Cache:
             if not slot.making.acquire(timeout=self.patience_s):
                 raise Busy("it is being made", next="look again in a moment")
             try:
-                if slot.size is None:
+                if slot.size is None or not self._path(key).is_dir():
                     slot.size = self._made(key, make)
             finally:
                 slot.making.release()

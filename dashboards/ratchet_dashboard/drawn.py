@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ratchet.compare.compare import compare
 from ratchet.compare.page import page as comparison_page
@@ -19,8 +20,12 @@ from ratchet_dashboard.evidence import AGAIN, HOLDS, LARGEST_PROFILE, MIB, NOT_C
 from ratchet_dashboard.faults import Unfit
 from ratchet_dashboard.origin import Origin, registered
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 AT_ONCE = 2  # pages that are drawn at the same time, whoever asks
-LARGEST_UNPACKED = 2048 * MIB  # of attempts, by what the file says of its columns
+LARGEST_UNPACKED = 2048 * MIB  # of attempts, in memory
+ROWS_AT_ONCE = 4096  # while they are counted
 PAGE_FILE = "page.html"
 
 
@@ -105,15 +110,40 @@ def _of_version(version: Version, error: InputError) -> Unfit:
 
 
 def _require_unpacked(path: Path, version: Version) -> None:
-    """A small file may unpack to a large table: what it says of itself is looked at before it is read."""
+    """A small file may unpack to a large table: how large is found out before it is read."""
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     try:
         with arrow_file(path) as stream:
-            groups = pq.ParquetFile(stream).metadata
-            size = sum(groups.row_group(i).total_byte_size for i in range(groups.num_row_groups))
+            size = unpacked_bytes(stream, LARGEST_UNPACKED)
     except (pa.ArrowException, OSError):
         raise Unfit(f"version {version.number}: {ATTEMPTS_FILE} is no Parquet file") from None
     if size > LARGEST_UNPACKED:
-        raise Unfit(f"version {version.number}: {size:,} bytes of attempts", expected=f"{LARGEST_UNPACKED:,} at most")
+        raise Unfit(f"version {version.number}: {size:,} bytes of attempts or more", expected="fewer than 2 GiB")
+
+
+def unpacked_bytes(stream: "pa.NativeFile", enough: int) -> int:
+    """What the rows of a Parquet file take in memory; of more than `enough`, as far as it was counted.
+
+    What the file says of its columns is their encoded size: a text that stands in it once may stand in every row. So
+    texts are read as numbers of a dictionary's entries, and each counts as long as its entry.
+    """
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+    from pyarrow import types
+
+    footer = pq.ParquetFile(stream)
+    texts = [field.name for field in footer.schema_arrow if types.is_string(field.type) or types.is_binary(field.type)]
+    groups = footer.metadata
+    size = int(sum(groups.row_group(i).total_byte_size for i in range(groups.num_row_groups)))
+    if size > enough:
+        return size
+    size = 0
+    for batch in pq.ParquetFile(stream, read_dictionary=texts).iter_batches(batch_size=ROWS_AT_ONCE):
+        for column in batch.columns:
+            size += column.nbytes
+            if types.is_dictionary(column.type):
+                size += int(pc.sum(pc.binary_length(column.dictionary).take(column.indices)).as_py() or 0)
+        if size > enough:
+            break
+    return size

@@ -6,7 +6,7 @@ the rest is said to be missing or altered.
 
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -19,7 +19,7 @@ from ratchet.gate.signing import signature_fault
 from ratchet.gate.verdict import Verdict
 from ratchet.registry.backing import profile_fault, verdict_in
 from ratchet.registry.files import fetch_files
-from ratchet.registry.ledger import digest_of
+from ratchet.registry.ledger import LedgerEntry, digest_of
 from ratchet.registry.promotion import Case, profile_of
 from ratchet.registry.registered import Registered, Version, evidence_folder
 from ratchet.registry.store import failures
@@ -30,7 +30,7 @@ VERDICT_FILE, POLICY_FILE = "verdict.json", "policy.yaml"
 LARGEST: Mapping[str, int | None] = {VERDICT_FILE: 4 * MIB, PROFILE_FILE: 16 * MIB, POLICY_FILE: MIB}
 LARGEST_PROFILE: Mapping[str, int | None] = {PROFILE_FILE: 16 * MIB, ATTEMPTS_FILE: 256 * MIB}
 # of a version's files; what fetches from any host that a version names is left out
-PLACES = ("", "file", "mlflow-artifacts", "s3", "gs", "wasbs", "abfss")
+PLACES = ("", "file", "mlflow-artifacts", "s3")
 HOLDS, NOT_CHECKED = "holds", "not checked"
 AGAIN = "put the version forward again with `ratchet promote`"
 
@@ -49,11 +49,20 @@ class Evidence:
     signature: str
     faults: tuple[str, ...]
     case: Case | None = None
+    verdict_digest: str | None = None
 
 
-def read_version_evidence(model: Registered, version: Version, keys: Sequence[Ed25519PublicKey]) -> Evidence:
-    """The evidence that the version was put forward with; what can't be read is a fault of it and no error."""
-    digest = version.tags.get("ratchet.verdict_digest")
+def read_version_evidence(
+    model: Registered, version: Version, keys: Sequence[Ed25519PublicKey], entry: LedgerEntry | None = None
+) -> Evidence:
+    """The evidence that the version was put forward with; what can't be read is a fault of it and no error.
+
+    `entry` is the line of the ledger that made it champion: then that line says which verdict, on which checkpoint.
+    Else its tags do, which anybody may write.
+    """
+    tagged = version.tags.get("ratchet.verdict_digest"), version.tags.get("ratchet.digest")
+    digest, checkpoint = tagged if entry is None else (entry.verdict_digest, entry.checkpoint)
+    retagged = () if tagged == (digest, checkpoint) else ("its tags name another verdict than the ledger does",)
     if digest is None:
         return _nothing("it was not put forward by `ratchet promote`: it has no verdict")
     with tempfile.TemporaryDirectory() as scratch:
@@ -61,7 +70,8 @@ def read_version_evidence(model: Registered, version: Version, keys: Sequence[Ed
             found = fetched(model, version, evidence_folder(digest), LARGEST, Path(scratch))
         except InputError as error:
             return _nothing(f"its evidence can't be read: {error.found}; {error.next or error.expected}")
-        return _read(digest, version, found, keys)
+        evidence = _read(digest, checkpoint, found, keys)
+        return replace(evidence, faults=(*retagged, *evidence.faults))
 
 
 def fetched(
@@ -79,9 +89,12 @@ def fetched(
 
 def require_place(source: str, tracking_uri: str) -> None:
     """Refuse files on a host that the version names: it would be sent this server's credentials."""
-    where, mlflow = urlsplit(source), urlsplit(tracking_uri)
-    elsewhere = where.scheme == "mlflow-artifacts" and where.netloc not in ("", mlflow.netloc.rpartition("@")[2])
-    if where.scheme not in PLACES or elsewhere:
+    try:
+        where = urlsplit(source)
+    except ValueError:
+        where = urlsplit("unreadable:")
+    own = ("", urlsplit(tracking_uri).netloc.rpartition("@")[2])
+    if where.scheme not in PLACES or (where.scheme == "mlflow-artifacts" and where.netloc not in own):
         raise Unfit("its files lie where the dashboard does not read", expected="a store of MLflow's own, or a bucket")
 
 
@@ -90,7 +103,7 @@ def _nothing(fault: str) -> Evidence:
 
 
 def _read(
-    digest: str, version: Version, found: Mapping[str, Path | None], keys: Sequence[Ed25519PublicKey]
+    digest: str, checkpoint: str | None, found: Mapping[str, Path | None], keys: Sequence[Ed25519PublicKey]
 ) -> Evidence:
     path = found[VERDICT_FILE]
     if path is None:
@@ -104,13 +117,14 @@ def _read(
     contents = {name: each.read_bytes() if each else None for name, each in found.items()}
     profile, profile_said = _profile(verdict, contents[PROFILE_FILE])
     policy, policy_said = _policy(verdict, found[POLICY_FILE])
-    stated = version.tags.get("ratchet.digest")
-    other = None if verdict.checkpoint_digest == stated else f"the verdict is on another checkpoint than {stated}"
+    other = (
+        f"the verdict is on another checkpoint than {checkpoint}" if verdict.checkpoint_digest != checkpoint else None
+    )
     faults = tuple(said for said in (other, profile_said, policy_said) if said)
     signature = signature_fault(document, keys) or HOLDS if keys else NOT_CHECKED
-    whole = verdict.checkpoint_digest is not None and not faults
+    whole = verdict.checkpoint_digest is not None and not faults and signature == HOLDS
     case = Case(verdict, text, contents[PROFILE_FILE] or b"", contents[POLICY_FILE] or b"") if whole else None
-    return Evidence(verdict, policy, profile, signature, faults, case)
+    return Evidence(verdict, policy, None if other else profile, signature, faults, case, digest)
 
 
 def _profile(verdict: Verdict, content: bytes | None) -> tuple[Profile | None, str | None]:

@@ -1,15 +1,15 @@
 """What is read from MLflow for a page, as plain records; the number of requests does not grow with that of versions."""
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from ratchet.errors import InputError
 from ratchet.evaluate.profile import Profile
-from ratchet.registry.ledger import Line, chain, champions, succession
+from ratchet.registry.ledger import LedgerEntry, Line, chain, champions, succession
 from ratchet.registry.lineage import Ancestor, lineage
 from ratchet.registry.promotion import unfit_reason
 from ratchet.registry.reconcile import INCIDENT_TAG
@@ -70,7 +70,6 @@ class Review:
 
     model: Model
     candidate: Candidate
-    version: Version
     evidence: Evidence
     unfit: str | None
     lineage: tuple[Ancestor, ...]
@@ -90,22 +89,24 @@ def read_review(origin: Origin, name: str, number: str) -> Review:
     with registered(origin, name) as model:
         there = versions(model.client, name)
         version = version_among(there, name, number)
-        evidence = read_version_evidence(model, version, origin.keys())
         whole = _model(origin, model, there)
+        read = _reading(model, there, whole.ledger, origin.keys())
+        evidence = _without_twins(read(number), version, there, _entry(whole.ledger, number, whole.checked))
         ancestors, started_by = _origins(model.client, version)
-        candidate = next(one for one in whole.candidates if one.version == number)
-        against = _against(whole, candidate, evidence)
-        beside = _beside(model, there, against, origin.keys())
+        against, beside = _laid_beside(whole, number, evidence, read)
+    candidate = next(one for one in whole.candidates if one.version == number)
     judged = evidence.case is not None and whole.standing is not None
     unfit = unfit_reason(evidence.case, whole.standing) if judged else None  # type: ignore[arg-type]
-    return Review(whole, candidate, version, evidence, unfit, ancestors, started_by, against, beside)
+    return Review(whole, candidate, evidence, unfit, ancestors, started_by, against, beside)
 
 
 def read_version(origin: Origin, name: str, number: str) -> tuple[Version, Evidence]:
     """One version with what it rests on, and nothing else of its model."""
     with registered(origin, name) as model:
-        version = version_among(versions(model.client, name), name, number)
-        return version, read_version_evidence(model, version, origin.keys())
+        there, keys = versions(model.client, name), origin.keys()
+        version = version_among(there, name, number)
+        ledger = _judged(name, read_lines(model), keys)
+        return version, _reading(model, there, ledger, keys)(number)
 
 
 def version_among(there: Sequence[Version], name: str, number: str) -> Version:
@@ -132,7 +133,7 @@ def _model(origin: Origin, model: Registered, there: list[Version]) -> Model:
         aliases=pointed,
         candidates=candidates,
         queue=waiting(candidates, once),
-        ledger=tuple(_judged(model.name, line, line in counted, keys) for line in reversed(lines)),
+        ledger=_judged(model.name, lines, keys),
         champion=_champion(standing, counted) if standing or not keys else None,
         checked=bool(keys),
         faults=(*said, *_moved(standing, pointed)),
@@ -167,8 +168,42 @@ def _moved(standing: Standing | None, pointed: dict[str, str]) -> tuple[str, ...
     )
 
 
-def _judged(model: str, line: Line, counts: bool, keys: Sequence[Ed25519PublicKey]) -> Judged:
-    return Judged(line, counts, "; ".join(distrust(model, line, keys)) or None)
+def _judged(model: str, lines: Sequence[Line], keys: Sequence[Ed25519PublicKey]) -> tuple[Judged, ...]:
+    counted = chain(lines)
+    return tuple(
+        Judged(line, line in counted, "; ".join(distrust(model, line, keys)) or None) for line in reversed(lines)
+    )
+
+
+def _entry(ledger: Sequence[Judged], number: str, checked: bool) -> LedgerEntry | None:
+    """The last line that made the version champion, among those that a trusted key signed where there are keys."""
+    counted = (judged for judged in ledger if judged.counts and (judged.fault is None or not checked))
+    entries = (judged.line.entry for judged in counted)
+    return next((e for e in entries if e and e.version == number and e.verdict_digest is not None), None)
+
+
+def _reading(
+    model: Registered, there: Sequence[Version], ledger: Sequence[Judged], keys: Sequence[Ed25519PublicKey]
+) -> Callable[[str], Evidence]:
+    """From a number to the evidence of that version; `Unknown` where there is none."""
+
+    def read(number: str) -> Evidence:
+        entry = _entry(ledger, number, bool(keys))
+        return read_version_evidence(model, version_among(there, model.name, number), keys, entry)
+
+    return read
+
+
+def _without_twins(
+    evidence: Evidence, version: Version, there: Sequence[Version], entry: LedgerEntry | None
+) -> Evidence:
+    """The evidence, with a fault where another version names the same verdict and the ledger names neither."""
+    digest = version.tags.get("ratchet.verdict_digest")
+    twins = [v.number for v in there if v.number != version.number and v.tags.get("ratchet.verdict_digest") == digest]
+    if entry is not None or digest is None or not twins:
+        return evidence
+    said = f"version {twins[0]} names the same verdict, which is on one checkpoint: the files of one of them are others"
+    return replace(evidence, faults=(said, *evidence.faults))
 
 
 def _origins(client: "MlflowClient", version: Version) -> tuple[tuple[Ancestor, ...], str | None]:
@@ -187,22 +222,34 @@ def _origins(client: "MlflowClient", version: Version) -> tuple[tuple[Ancestor, 
         return (), None
 
 
-def _beside(
-    model: Registered, there: Sequence[Version], against: dict[str, str], keys: Sequence[Ed25519PublicKey]
-) -> dict[str, Profile]:
-    """The profiles of the other versions; what no trusted key signed is left out where there are keys."""
-    found: dict[str, Profile] = {}
-    for number in list(dict.fromkeys(against.values()))[:MOST_BESIDE]:
-        evidence = read_version_evidence(model, version_among(there, model.name, number), keys)
-        if evidence.profile is not None and evidence.signature in (HOLDS, NOT_CHECKED):
-            found[number] = evidence.profile
-    return found
+def _laid_beside(
+    model: Model, number: str, evidence: Evidence, read: Callable[[str], Evidence]
+) -> tuple[dict[str, str], dict[str, Profile]]:
+    """What the version can be laid beside: today's champion, then what it was gated against where that is a version.
 
-
-def _against(model: Model, candidate: Candidate, evidence: Evidence) -> dict[str, str]:
-    """What the version can be laid beside: today's champion, then what it was gated against where that is a version."""
-    found: dict[str, str | None] = {"today's champion": model.champion}
+    A tag says which version a reference may be; it is one where its evidence is on the profile that the verdict names.
+    What no trusted key signed is left out where there are keys.
+    """
     of_digest = {one.checkpoint: one.version for one in reversed(model.candidates)}
-    for name, reference in (evidence.verdict.references if evidence.verdict else {}).items():
-        found[f"the {name} that it was gated against"] = of_digest.get(reference.checkpoint or "")
-    return {name: number for name, number in found.items() if number is not None and number != candidate.version}
+    stated = evidence.verdict.references if evidence.verdict else {}
+    wanted: dict[str, tuple[str | None, str | None]] = {"today's champion": (model.champion, None)}
+    for name, reference in stated.items():
+        other = of_digest.get(reference.checkpoint or "")
+        wanted[f"the {name} that it was gated against"] = (other, reference.profile_digest)
+    others = list(dict.fromkeys(other for other, _ in wanted.values() if other is not None and other != number))
+    found = {other: read(other) for other in others[:MOST_BESIDE]}
+    against = {
+        what: other
+        for what, (other, digest) in wanted.items()
+        if other in found and digest in (None, _profile_digest(found[other]))
+    }
+    shown = {
+        other: each.profile
+        for other, each in found.items()
+        if other in against.values() and each.profile is not None and each.signature in (HOLDS, NOT_CHECKED)
+    }
+    return against, shown
+
+
+def _profile_digest(evidence: Evidence) -> str:
+    return evidence.verdict.profile_digests.get("candidate", "") if evidence.verdict else ""

@@ -44,6 +44,7 @@ def review_view(review: Review) -> dict[str, Any]:
         "lines": [line_view(judged, review.model, {}) for judged in mine[:ROWS]],
         "against": _against(review),
         "curves": list(_curves(review)),
+        "four_eyes": _four_eyes(review),
         "comparable": evidence.profile is not None and _state(evidence.signature) != "bad",
         "commands": _commands(review),
     }
@@ -89,7 +90,7 @@ def _curves(review: Review) -> Iterator[tuple[str, str]]:
 
 def _pass_points(side: str, profile: Profile, suite: str) -> Iterator[Point]:
     for metric in profile.metrics:
-        k = re.fullmatch(r"pass@(\d+)", metric.name)
+        k = re.fullmatch(r"pass@([0-9]{1,6})", metric.name)
         value = known(metric.estimate)
         if metric.suite == suite and k is not None and value is not None:
             yield Point(side, int(k[1]), value, known(metric.low), known(metric.high))
@@ -98,12 +99,12 @@ def _pass_points(side: str, profile: Profile, suite: str) -> Iterator[Point]:
 def _facts(review: Review) -> Iterator[tuple[str, str]]:
     """What names the version's parts, for whoever compares them."""
     verdict, profile = review.evidence.verdict, review.evidence.profile
-    yield "checkpoint", review.candidate.checkpoint
+    yield "checkpoint", short((verdict and verdict.checkpoint_digest) or review.candidate.checkpoint, 80)
     yield "run", review.candidate.run or "unknown"
     yield "started by", short(review.started_by or "unknown")
     if verdict is not None:
         yield "policy", short(verdict.policy_digest, 80)
-        yield "verdict", short(review.version.tags.get("ratchet.verdict_digest", "unknown"), 80)
+        yield "verdict", short(review.evidence.verdict_digest or "unknown", 80)
         for side, digest in verdict.profile_digests.items():
             yield f"profile of {short(side)}", short(digest, 80)
     if profile is not None:
@@ -132,6 +133,16 @@ def _against(review: Review) -> list[tuple[str, str]]:
     for what, number in review.against.items():
         found.setdefault(number, []).append(short(what, 80))
     return [(" and ".join(whats), number) for number, whats in found.items()]
+
+
+def _four_eyes(review: Review) -> str:
+    """Whose approval the policy does not count; empty where it asks for no other eyes."""
+    policy = review.evidence.policy
+    if policy is None or policy.review is None or not policy.review.four_eyes:
+        return ""
+    starter = review.started_by
+    whose = f"that of {short(starter)}, who started the run, does not count" if starter else "the run names no starter"
+    return f"The policy asks for four eyes, so that an approval by somebody else is needed: {whose}."
 
 
 def _open(review: Review) -> bool:

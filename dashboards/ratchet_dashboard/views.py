@@ -15,7 +15,7 @@ ROWS = 50  # of a table at once
 LONG, LONGEST = 160, 1_000
 ASKED = {
     "pending": "waits for a review",
-    "approved": "approved; the same promotion, called again, makes it champion",
+    "approved": "approved by a reviewer; the same promotion, called again, goes on",
     "rejected": "rejected",
     "not asked for": "no review was asked for; the same promotion, called again, says what is missing",
 }
@@ -90,6 +90,7 @@ def named(model: Model) -> dict[str, Any]:
         "champion": model.champion,
         "alias": model.aliases.get("champion"),
         "checked": model.checked,
+        "told_champion": not model.checked or model.standing is not None,
         "faults": [short(fault, LONGEST) for fault in model.faults],
         "incident": short(model.incident or "", LONGEST),
     }

@@ -71,7 +71,7 @@ def test_a_model_shows_first_what_waits_then_its_versions_then_who_was_champion(
     text = page(get("/models/solver")).text
     waiting, versions, ledger = (text.index(each) for each in ("Waiting", "All versions", "Who was champion"))
     queue = text[waiting:versions]
-    assert "version 3 @challenger PROMOTE approved; the same promotion, called again" in queue
+    assert "version 3 @challenger PROMOTE approved by a reviewer; the same promotion, called again" in queue
     assert "round 3 of run" in queue and "version 2" not in queue
     assert text[versions:ledger].count("PROMOTE not asked for") == 2
     # the incident is the third line: @champion stood at 1 and belongs to 2

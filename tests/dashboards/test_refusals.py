@@ -7,12 +7,16 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from starlette.testclient import TestClient
 
 from ratchet.registry.registered import evidence_folder
+from ratchet.storage import arrow_file
 from ratchet_dashboard import evidence
 from ratchet_dashboard.app import make_app
+from ratchet_dashboard.drawn import unpacked_bytes
 from ratchet_dashboard.evidence import require_place
 from ratchet_dashboard.faults import Unfit
 from ratchet_dashboard.origin import Origin
@@ -161,6 +165,21 @@ def test_attempts_that_unpack_to_too_much_are_not_read(get: Any, monkeypatch: py
     assert answer.status_code == 409 and "bytes of attempts" in answer.text
 
 
+def test_a_text_that_stands_in_a_file_once_counts_as_often_as_it_stands_in_rows(tmp_path: Path) -> None:
+    path, rows, text = tmp_path / "small.parquet", 40_000, "x" * 50_000
+    indices = pa.array([0] * rows, pa.int32())
+    table = pa.table({"text": pa.DictionaryArray.from_arrays(indices, pa.array([text])), "n": pa.array([1] * rows)})
+    pq.write_table(table, path)
+    assert path.stat().st_size < 100_000
+    with arrow_file(path) as stream:
+        assert 5 * 10**8 < unpacked_bytes(stream, 5 * 10**8) < 2 * 10**9  # it stops where there is enough
+        assert unpacked_bytes(stream, 10**10) >= rows * len(text)
+    plain = tmp_path / "plain.parquet"
+    pq.write_table(pa.table({"text": [f"row {i}" for i in range(1000)] + [None]}), plain)
+    with arrow_file(plain) as stream:
+        assert sum(len(f"row {i}") for i in range(1000)) <= unpacked_bytes(stream, 10**6) < 50_000
+
+
 @pytest.mark.parametrize(
     "path",
     [
@@ -203,7 +222,13 @@ def test_every_answer_has_the_headers_that_keep_it_harmless(loop: Any, get: Any,
 @pytest.mark.parametrize(
     "source",
     ["http://169.254.169.254/latest", "https://evil.example/x", "ftp://evil.example/x", "dbfs:/x", "models:/solver/1"]
-    + ["mlflow-artifacts://evil.example/x", "mlflow-artifacts://mlflow.example:5001/x", "hdfs://evil.example/x"],
+    + [
+        "mlflow-artifacts://evil.example/x",
+        "mlflow-artifacts://mlflow.example:5001/x",
+        "hdfs://evil.example/x",
+        "abfss://x@evil.example/x",
+    ]
+    + ["gs://bucket/x", "s3://[x"],
 )
 def test_files_on_a_host_that_a_version_names_are_not_fetched(source: str) -> None:
     with pytest.raises(Unfit, match="lie where the dashboard does not read"):

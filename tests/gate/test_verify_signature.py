@@ -15,6 +15,7 @@ from tests.gate.room import Room, flip, gated
 from ratchet.cli import invoke
 from ratchet.errors import InputError
 from ratchet.gate.keys import public_keys, public_pem, signing_key
+from ratchet.gate.signing import signature_fault
 from ratchet.gate.step import gate_step
 from ratchet.gate.verdict import Verdict
 
@@ -176,3 +177,9 @@ def test_no_output_and_no_file_holds_the_key(
 def test_a_private_key_is_never_written_into_a_representation() -> None:
     key = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
     assert base64.b64encode(bytes(range(32))).decode()[:12] not in repr(key) + str(key)
+
+
+def test_half_of_a_surrogate_pair_is_nothing_that_was_signed_and_no_crash(room: Room) -> None:
+    document = {**room.document(), "reasons": ["\ud800"]}
+    said = signature_fault(document, public_keys([room / "signing.pem.pub"]))
+    assert said is not None and said.endswith("what stands there is no text, so no key did")

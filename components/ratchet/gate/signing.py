@@ -46,7 +46,10 @@ def signature_fault(document: Mapping[str, Any], keys: Sequence[Ed25519PublicKey
     if not known:
         given = ", ".join(dict.fromkeys(key_id(key) for key in keys))
         return f"the verdict says that key {signer} signed it, the keys given are {given or 'none'}"
-    content = signed_bytes(document)
+    try:
+        content = signed_bytes(document)
+    except ValueError:  # half of a surrogate pair
+        return f"the verdict says that key {signer} signed it; what stands there is no text, so no key did"
     if any(_holds(key, signature, content) for key in known):
         return None
     return f"the verdict says that key {signer} signed it; that key did not sign what stands there now"
