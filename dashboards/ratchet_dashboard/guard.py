@@ -36,8 +36,8 @@ class Guard:
 
 def _rooted(scope: Scope, root_path: str) -> Scope:
     """The scope with the root path before its path, where the proxy that has it took it away."""
-    path = scope["path"]
-    there = path == root_path or path.startswith(f"{root_path}/")
+    path = scope["path"] if scope["path"] != root_path else f"{root_path}/"
+    there = path.startswith(f"{root_path}/")
     return {**scope, "root_path": root_path, "path": path if there else root_path + path}
 
 

@@ -15,10 +15,11 @@ from ratchet.registry.promotion import unfit_reason
 from ratchet.registry.reconcile import INCIDENT_TAG
 from ratchet.registry.registered import CHAMPION, Registered, Version, read_lines, registered_model, versions
 from ratchet.registry.reviewing import Candidate, candidates_among, waiting
-from ratchet.registry.standing import Standing, distrust, read_standing
+from ratchet.registry.standing import Standing, read_standing
 from ratchet.registry.store import failures
 from ratchet_dashboard.evidence import HOLDS, NOT_CHECKED, Evidence, read_version_evidence
 from ratchet_dashboard.faults import Unknown
+from ratchet_dashboard.judged import Judged, champion_entry, judged_lines
 from ratchet_dashboard.origin import Origin, registered
 
 if TYPE_CHECKING:
@@ -26,18 +27,6 @@ if TYPE_CHECKING:
 
 MOST_ANCESTORS = 8
 MOST_BESIDE = 3  # a picture tells four lines apart
-
-
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """A line of the ledger; `fault` says why nobody vouches for it, None where a trusted key signed it.
-
-    A line that does not count came too late: another one was written after the same line first.
-    """
-
-    line: Line
-    counts: bool
-    fault: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +80,7 @@ def read_review(origin: Origin, name: str, number: str) -> Review:
         version = version_among(there, name, number)
         whole = _model(origin, model, there)
         read = _reading(model, there, whole.ledger, origin.keys())
-        evidence = _without_twins(read(number), version, there, _entry(whole.ledger, number, whole.checked))
+        evidence = _without_twins(read(number), version, there, champion_entry(whole.ledger, number, whole.checked))
         ancestors, started_by = _origins(model.client, version)
         against, beside = _laid_beside(whole, number, evidence, read)
     candidate = next(one for one in whole.candidates if one.version == number)
@@ -105,7 +94,7 @@ def read_version(origin: Origin, name: str, number: str) -> tuple[Version, Evide
     with registered(origin, name) as model:
         there, keys = versions(model.client, name), origin.keys()
         version = version_among(there, name, number)
-        ledger = _judged(name, read_lines(model), keys)
+        ledger = judged_lines(name, read_lines(model), keys)
         return version, _reading(model, there, ledger, keys)(number)
 
 
@@ -133,7 +122,7 @@ def _model(origin: Origin, model: Registered, there: list[Version]) -> Model:
         aliases=pointed,
         candidates=candidates,
         queue=waiting(candidates, once),
-        ledger=_judged(model.name, lines, keys),
+        ledger=judged_lines(model.name, lines, keys),
         champion=_champion(standing, counted) if standing or not keys else None,
         checked=bool(keys),
         faults=(*said, *_moved(standing, pointed)),
@@ -168,27 +157,13 @@ def _moved(standing: Standing | None, pointed: dict[str, str]) -> tuple[str, ...
     )
 
 
-def _judged(model: str, lines: Sequence[Line], keys: Sequence[Ed25519PublicKey]) -> tuple[Judged, ...]:
-    counted = chain(lines)
-    return tuple(
-        Judged(line, line in counted, "; ".join(distrust(model, line, keys)) or None) for line in reversed(lines)
-    )
-
-
-def _entry(ledger: Sequence[Judged], number: str, checked: bool) -> LedgerEntry | None:
-    """The last line that made the version champion, among those that a trusted key signed where there are keys."""
-    counted = (judged for judged in ledger if judged.counts and (judged.fault is None or not checked))
-    entries = (judged.line.entry for judged in counted)
-    return next((e for e in entries if e and e.version == number and e.verdict_digest is not None), None)
-
-
 def _reading(
     model: Registered, there: Sequence[Version], ledger: Sequence[Judged], keys: Sequence[Ed25519PublicKey]
 ) -> Callable[[str], Evidence]:
     """From a number to the evidence of that version; `Unknown` where there is none."""
 
     def read(number: str) -> Evidence:
-        entry = _entry(ledger, number, bool(keys))
+        entry = champion_entry(ledger, number, bool(keys))
         return read_version_evidence(model, version_among(there, model.name, number), keys, entry)
 
     return read

@@ -14,7 +14,8 @@ from ratchet.pages.numbers import known
 from ratchet.pages.text import short
 from ratchet.registry.reviewing import UNKNOWN
 from ratchet_dashboard.evidence import HOLDS, NOT_CHECKED, Evidence
-from ratchet_dashboard.queries import Judged, Review
+from ratchet_dashboard.judged import Judged
+from ratchet_dashboard.queries import Review
 from ratchet_dashboard.views import LONG, LONGEST, ROWS, candidate_view, line_view, named, time_told
 
 MOST_CURVES = 3

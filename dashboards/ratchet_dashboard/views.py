@@ -8,8 +8,9 @@ from urllib.parse import quote
 from ratchet.pages.text import short
 from ratchet.registry.ledger import LedgerEntry
 from ratchet.registry.reviewing import UNKNOWN, Candidate
+from ratchet_dashboard.judged import Judged
 from ratchet_dashboard.listing import ModelRow
-from ratchet_dashboard.queries import Judged, Model
+from ratchet_dashboard.queries import Model
 
 ROWS = 50  # of a table at once
 LONG, LONGEST = 160, 1_000

@@ -107,7 +107,7 @@ def test_the_route_hands_the_path_on_that_the_dashboard_is_told(tmp_path: Path) 
     (route,) = of_kind(some, "VirtualService")
     service = named(some, "Service", "-dashboard")
     (rule,) = route["spec"]["http"]
-    assert rule["match"] == [{"uri": {"prefix": "/ratchet/team/"}}]
+    assert rule["match"] == [{"uri": {"exact": "/ratchet/team"}}, {"uri": {"prefix": "/ratchet/team/"}}]
     (to,) = rule["route"]
     assert to["destination"] == {
         "host": f"{service['metadata']['name']}.team.svc.cluster.local",

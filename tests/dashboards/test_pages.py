@@ -169,3 +169,4 @@ def test_under_a_root_path_links_have_it_whether_the_proxy_strips_it_or_not(
             assert all(link.startswith(("/ratchet/", "#")) for link in page(answer).links)
             assert 'href="/ratchet/static/dashboard.css"' in answer.text
         assert client.get("/ratchet/static/dashboard.css").status_code == 200
+        assert client.get("/ratchet", follow_redirects=False).status_code == 200  # as people type it
