@@ -172,7 +172,7 @@ def _reading(
 def _without_twins(
     evidence: Evidence, version: Version, there: Sequence[Version], entry: LedgerEntry | None
 ) -> Evidence:
-    """The evidence, with a fault where another version names the same verdict and the ledger names neither."""
+    """The evidence, with a fault where another version names the same verdict and the ledger does not name this one."""
     digest = version.tags.get("ratchet.verdict_digest")
     twins = [v.number for v in there if v.number != version.number and v.tags.get("ratchet.verdict_digest") == digest]
     if entry is not None or digest is None or not twins:
