@@ -24,7 +24,7 @@ from ratchet_dashboard.faults import LOOK_AGAIN_S, Unknown, status_of, told
 from ratchet_dashboard.guard import Guard
 from ratchet_dashboard.listing import read_models
 from ratchet_dashboard.origin import Origin, answers
-from ratchet_dashboard.queries import read_model, read_review, read_version
+from ratchet_dashboard.queries import read_model, read_review, read_versions
 from ratchet_dashboard.review_view import review_view
 
 STATIC = Path(__file__).parent / "static"
@@ -82,13 +82,14 @@ def _review(origin: Origin, request: Request) -> Response:
 
 def _profile(origin: Origin, drawing: Drawing, request: Request) -> Response:
     name, number = request.path_params["name"], _number(request)
-    html = drawing.profile(*read_version(origin, name, number))
+    ((version, evidence),) = read_versions(origin, name, number)
+    html = drawing.profile(version, evidence)
     return _framed(request, origin, html, views.path_of(name, number), f"profile of version {number}")
 
 
 def _comparison(origin: Origin, drawing: Drawing, request: Request) -> Response:
     name, number, other = request.path_params["name"], _number(request), _number(request, "other")
-    before, after = (read_version(origin, name, each) for each in (other, number))
+    before, after = read_versions(origin, name, other, number)
     html = drawing.comparison(name, before, after)
     return _framed(
         request, origin, html, views.path_of(name, number), f"before: version {other}, after: version {number}"

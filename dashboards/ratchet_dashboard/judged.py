@@ -23,9 +23,9 @@ class Judged:
 
 def judged_lines(model: str, lines: Sequence[Line], keys: Sequence[Ed25519PublicKey]) -> tuple[Judged, ...]:
     """The lines of a ledger, latest first; without keys nobody vouches for any of them."""
-    counted = chain(lines)
+    counted = {line.number for line in chain(lines)}
     return tuple(
-        Judged(line, line in counted, "; ".join(distrust(model, line, keys)) or None) for line in reversed(lines)
+        Judged(line, line.number in counted, "; ".join(distrust(model, line, keys)) or None) for line in reversed(lines)
     )
 
 

@@ -89,13 +89,13 @@ def read_review(origin: Origin, name: str, number: str) -> Review:
     return Review(whole, candidate, evidence, unfit, ancestors, started_by, against, beside)
 
 
-def read_version(origin: Origin, name: str, number: str) -> tuple[Version, Evidence]:
-    """One version with what it rests on, and nothing else of its model."""
+def read_versions(origin: Origin, name: str, *numbers: str) -> list[tuple[Version, Evidence]]:
+    """Some versions with what they rest on, and nothing else of their model."""
     with registered(origin, name) as model:
         there, keys = versions(model.client, name), origin.keys()
-        version = version_among(there, name, number)
-        ledger = judged_lines(name, read_lines(model), keys)
-        return version, _reading(model, there, ledger, keys)(number)
+        wanted = [version_among(there, name, number) for number in numbers]
+        read = _reading(model, there, judged_lines(name, read_lines(model), keys), keys)
+        return [(version, read(version.number)) for version in wanted]
 
 
 def version_among(there: Sequence[Version], name: str, number: str) -> Version:
