@@ -161,6 +161,14 @@ def test_an_image_that_cannot_be_loaded_ends_it(tmp_path: Path) -> None:
     assert ended.stderr == f"up.sh: {IMAGES['base']} was not loaded into the cluster\n"
 
 
+def test_the_cycle_leaves_a_cluster_alone_that_is_there(tmp_path: Path) -> None:
+    kind = f'{RUNS}case "$*" in "get clusters") echo ratchet ;; *) echo "kind $*" >&2 ;; esac\n'
+    _stand_ins(tmp_path, docker=RUNS, kind=kind, **dict.fromkeys(("git", "debootstrap", "kubectl", "helm"), SAYS))
+    ended = _ran("check/cycle.sh", tmp_path)
+    said = "cycle.sh: a cluster ratchet is there, which this would change: infra/local/down.sh removes it\n"
+    assert (ended.returncode, ended.stdout, ended.stderr) == (1, "", said)
+
+
 @pytest.mark.cluster
 def test_the_install_makes_a_restricted_namespace_and_finds_the_addresses_of_the_api(cluster: Cluster) -> None:
     name = f"ratchet-local-{uuid.uuid4().hex[:8]}"
