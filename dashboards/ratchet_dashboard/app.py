@@ -20,6 +20,7 @@ from ratchet.pages.render import rendered
 from ratchet_dashboard import views
 from ratchet_dashboard.cache import Cache
 from ratchet_dashboard.drawn import Drawing
+from ratchet_dashboard.evidence import HOLDS, Evidence
 from ratchet_dashboard.faults import LOOK_AGAIN_S, Unknown, status_of, told
 from ratchet_dashboard.guard import Guard
 from ratchet_dashboard.listing import read_models
@@ -84,16 +85,15 @@ def _profile(origin: Origin, drawing: Drawing, request: Request) -> Response:
     name, number = request.path_params["name"], _number(request)
     ((version, evidence),) = read_versions(origin, name, number)
     html = drawing.profile(version, evidence)
-    return _framed(request, origin, html, views.path_of(name, number), f"profile of version {number}")
+    return _framed(request, html, views.path_of(name, number), f"profile of version {number}", evidence)
 
 
 def _comparison(origin: Origin, drawing: Drawing, request: Request) -> Response:
     name, number, other = request.path_params["name"], _number(request), _number(request, "other")
     before, after = read_versions(origin, name, other, number)
     html = drawing.comparison(name, before, after)
-    return _framed(
-        request, origin, html, views.path_of(name, number), f"before: version {other}, after: version {number}"
-    )
+    here = f"before: version {other}, after: version {number}"
+    return _framed(request, html, views.path_of(name, number), here, before[1], after[1])
 
 
 def _number(request: Request, of: str = "number") -> str:
@@ -115,7 +115,7 @@ def _page(request: Request, template: str, status: int = 200, **shown: object) -
     return HTMLResponse(rendered("ratchet_dashboard", f"templates/{template}", root=root, **shown), status)
 
 
-def _framed(request: Request, origin: Origin, html: str, crumbs: list[tuple[str, str]], here: str) -> Response:
+def _framed(request: Request, html: str, crumbs: list[tuple[str, str]], here: str, *shown: Evidence) -> Response:
     """The library's page with the way back above it; everything in it that others wrote is escaped already."""
     root = str(request.scope.get("root_path", ""))
     above = rendered(
@@ -124,7 +124,7 @@ def _framed(request: Request, origin: Origin, html: str, crumbs: list[tuple[str,
         root=root,
         crumbs=crumbs,
         here=here,
-        checked=bool(origin.keys()),
+        checked=all(evidence.signature == HOLDS for evidence in shown),
     )
     return HTMLResponse(html.replace("<body>", f"<body>\n{above}", 1))
 

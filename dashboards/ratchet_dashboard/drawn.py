@@ -13,10 +13,9 @@ from ratchet.evaluate.page import page as profile_page
 from ratchet.evaluate.profile import ATTEMPTS_FILE, Profile
 from ratchet.registry.champion import fetch_profile
 from ratchet.registry.registered import Version
-from ratchet.registry.store import failures
 from ratchet.storage import arrow_file
 from ratchet_dashboard.cache import PATIENCE_S, Busy, Cache
-from ratchet_dashboard.evidence import AGAIN, HOLDS, LARGEST_PROFILE, MIB, NOT_CHECKED, Evidence, require_place
+from ratchet_dashboard.evidence import AGAIN, HOLDS, LARGEST_PROFILE, MIB, NOT_CHECKED, Evidence, reading_files
 from ratchet_dashboard.faults import Unfit
 from ratchet_dashboard.origin import Origin, registered
 
@@ -74,16 +73,8 @@ class Drawing:
 
     def _fetching(self, name: str, version: Version, evidence: Evidence) -> Callable[[Path], None]:
         def fetch(folder: Path) -> None:
-            with registered(self.origin, name) as model:
-                require_place(version.source, model.tracking_uri)
-                unreadable = failures()
-                try:
-                    fetch_profile(model, version.number, version.source, _digest(evidence), folder, LARGEST_PROFILE)
-                except unreadable:
-                    said = f"the files of version {version.number} can't be fetched"
-                    raise Unfit(said, next="look at the log of the store, and again later") from None
-                except InputError as error:
-                    raise _of_version(version, error) from None
+            with registered(self.origin, name) as model, reading_files(model, version):
+                fetch_profile(model, version.number, version.source, _digest(evidence), folder, LARGEST_PROFILE)
             _require_unpacked(folder / ATTEMPTS_FILE, version)
 
         return fetch
@@ -103,10 +94,6 @@ def _digest(evidence: Evidence) -> str:
     """The digest of the profile, which names its attempts' digest in turn."""
     assert evidence.verdict is not None, "a profile that is shown is the one that a verdict is on"
     return evidence.verdict.profile_digests["candidate"]
-
-
-def _of_version(version: Version, error: InputError) -> Unfit:
-    return Unfit(f"version {version.number}: {error.found}", expected=error.expected, next=error.next)
 
 
 def _require_unpacked(path: Path, version: Version) -> None:

@@ -5,7 +5,8 @@ the rest is said to be missing or altered.
 """
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -67,24 +68,25 @@ def read_version_evidence(
         return _nothing("it was not put forward by `ratchet promote`: it has no verdict")
     with tempfile.TemporaryDirectory() as scratch:
         try:
-            found = fetched(model, version, evidence_folder(digest), LARGEST, Path(scratch))
-        except InputError as error:
-            return _nothing(f"its evidence can't be read: {error.found}; {error.next or error.expected}")
+            with reading_files(model, version):
+                found = fetch_files(model, version.source, evidence_folder(digest), LARGEST, Path(scratch))
+        except Unfit as error:
+            return _nothing(f"{error.found}; {error.next or error.expected}")
         evidence = _read(digest, checkpoint, found, keys)
         return replace(evidence, faults=(*retagged, *evidence.faults))
 
 
-def fetched(
-    model: Registered, version: Version, folder: str, largest: Mapping[str, int | None], out: Path
-) -> dict[str, Path | None]:
-    """The named files of the version, downloaded; `Unfit` where they lie where nothing is fetched from, or can't be."""
-    require_place(version.source, model.tracking_uri)
+@contextmanager
+def reading_files(model: Registered, version: Version) -> Iterator[None]:
+    """Around what fetches files of the version: `Unfit` where nothing is fetched from there, or it can't be."""
+    said = f"the files of version {version.number} can't be read"
     try:
-        return fetch_files(model, version.source, folder, largest, out)
+        require_place(version.source, model.tracking_uri)
+        yield
     except failures():
-        raise Unfit("the store of artifacts does not give them", next="look at its log, and again later") from None
+        raise Unfit(f"{said}: the store does not give them", next="look at its log, and again later") from None
     except InputError as error:
-        raise Unfit(error.found, expected=error.expected, next=error.next) from None
+        raise Unfit(f"{said}: {error.found}", expected=error.expected, next=error.next) from None
 
 
 def require_place(source: str, tracking_uri: str) -> None:
@@ -95,7 +97,7 @@ def require_place(source: str, tracking_uri: str) -> None:
         where = urlsplit("unreadable:")
     own = ("", urlsplit(tracking_uri).netloc.rpartition("@")[2])
     if where.scheme not in PLACES or (where.scheme == "mlflow-artifacts" and where.netloc not in own):
-        raise Unfit("its files lie where the dashboard does not read", expected="a store of MLflow's own, or a bucket")
+        raise Unfit("they lie where the dashboard does not read", expected="a store of MLflow's own, or a bucket")
 
 
 def _nothing(fault: str) -> Evidence:

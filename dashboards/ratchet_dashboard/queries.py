@@ -15,7 +15,7 @@ from ratchet.registry.promotion import unfit_reason
 from ratchet.registry.reconcile import INCIDENT_TAG
 from ratchet.registry.registered import CHAMPION, Registered, Version, read_lines, registered_model, versions
 from ratchet.registry.reviewing import Candidate, candidates_among, waiting
-from ratchet.registry.standing import Standing, read_standing
+from ratchet.registry.standing import Standing, standing_by
 from ratchet.registry.store import failures
 from ratchet_dashboard.evidence import HOLDS, NOT_CHECKED, Evidence, read_version_evidence
 from ratchet_dashboard.faults import Unknown
@@ -70,16 +70,16 @@ class Review:
 def read_model(origin: Origin, name: str) -> Model:
     """One registered model; `Unknown` where there is none of that name."""
     with registered(origin, name) as model:
-        return _model(origin, model, versions(model.client, name))
+        return _model(origin, model, versions(model.client, name), origin.keys())
 
 
 def read_review(origin: Origin, name: str, number: str) -> Review:
     """One version of a model; `Unknown` where there is none."""
     with registered(origin, name) as model:
-        there = versions(model.client, name)
+        there, keys = versions(model.client, name), origin.keys()
         version = version_among(there, name, number)
-        whole = _model(origin, model, there)
-        read = _reading(model, there, whole.ledger, origin.keys())
+        whole = _model(origin, model, there, keys)
+        read = _reading(model, there, whole.ledger, keys)
         evidence = _without_twins(read(number), version, there, champion_entry(whole.ledger, number, whole.checked))
         ancestors, started_by = _origins(model.client, version)
         against, beside = _laid_beside(whole, number, evidence, read)
@@ -106,14 +106,14 @@ def version_among(there: Sequence[Version], name: str, number: str) -> Version:
     return found
 
 
-def _model(origin: Origin, model: Registered, there: list[Version]) -> Model:
+def _model(origin: Origin, model: Registered, there: list[Version], keys: Sequence[Ed25519PublicKey]) -> Model:
     found = registered_model(model.client, model.name)
     if found is None:
         raise Unknown(f"no model {model.name}", expected="one that the first page lists")
     pointed = {alias: str(number) for alias, number in found.aliases.items()}
-    keys, lines = origin.keys(), read_lines(model)
+    lines = read_lines(model)
     counted = chain(lines)
-    standing, said = _standing(model, keys) if keys else (None, ())
+    standing, said = _standing(model, lines, keys) if keys else (None, ())
     made = champions(standing.trusted if standing else counted)
     once = {str(line.entry.version) for line in made if line.entry}
     candidates = candidates_among(model.name, there, pointed, origin.rule())
@@ -131,11 +131,13 @@ def _model(origin: Origin, model: Registered, there: list[Version]) -> Model:
     )
 
 
-def _standing(model: Registered, keys: Sequence[Ed25519PublicKey]) -> tuple[Standing | None, tuple[str, ...]]:
+def _standing(
+    model: Registered, lines: Sequence[Line], keys: Sequence[Ed25519PublicKey]
+) -> tuple[Standing | None, tuple[str, ...]]:
     """The standing, and what there is to say of it; None where the evidence of the champions can't be read."""
     unreadable: tuple[type[Exception], ...] = (InputError, *failures())
     try:
-        standing = read_standing(model, keys)
+        standing = standing_by(model, lines, keys)
     except unreadable:
         return None, ("Who is champion can't be told: the evidence can't be read. Look whether the store is there.",)
     rejected = standing.rejected if standing.champion is None else standing.rejected[:5]

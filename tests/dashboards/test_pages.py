@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from ratchet_dashboard import listing
 from ratchet_dashboard.app import make_app
 from ratchet_dashboard.origin import Origin
 
@@ -65,6 +66,20 @@ def test_the_list_names_champion_challenger_and_the_last_incident(get: Any) -> N
     assert "solver version 2 version 3 1 20" in text
     assert "@champion was moved to version 1, which is champion no more" in text
     assert "solver.ledger" not in text
+
+
+def test_the_list_counts_all_versions_that_wait_in_requests_of_some_at_a_time(
+    loop: Any, get: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listing, "PAGE", 1)
+    loop.client.set_model_version_tag("solver", "1", "ratchet.review", "pending")
+    try:
+        assert "solver version 2 version 3 2 20" in page(get("/")).text
+        assert "than are looked through here" not in get("/").text
+        monkeypatch.setattr(listing, "MOST", 1)
+        assert "MLflow has more registered models, or more versions that wait" in get("/").text
+    finally:
+        loop.client.delete_model_version_tag("solver", "1", "ratchet.review")
 
 
 def test_a_model_shows_first_what_waits_then_its_versions_then_who_was_champion(get: Any) -> None:

@@ -138,7 +138,7 @@ def test_attempts_that_were_altered_are_not_compared(loop: Any, get: Any) -> Non
     with changed(path, path.read_bytes() + b"\0"):
         answer = get(f"{REVIEW}/against/1")
     assert answer.status_code == 409
-    assert "Version 3: another profile than the one that was promoted." in answer.text
+    assert "The files of version 3 can&#39;t be read: another profile than the one that was promoted." in answer.text
     assert get(f"{REVIEW}/against/1").status_code == 200  # a refusal is not kept
 
 
@@ -255,7 +255,7 @@ def test_a_version_that_was_never_put_forward_says_so(loop: Any, get: Any) -> No
         assert "It was not put forward by `ratchet promote`: it has no verdict." in text
         assert get("/models/other/versions/1/profile").status_code == 409
         loop.client.set_model_version_tag("other", "1", "ratchet.verdict_digest", "sha256:" + "0" * 64)
-        assert "Its evidence can&#39;t be read: no such folder" in get("/models/other/versions/1").text
+        assert "The files of version 1 can&#39;t be read: no such folder" in get("/models/other/versions/1").text
     finally:
         loop.client.delete_registered_model("other")
 

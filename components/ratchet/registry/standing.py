@@ -53,11 +53,16 @@ class Standing:
 
 
 def read_standing(model: Registered, keys: Sequence[Ed25519PublicKey]) -> Standing:
-    """The champion by the ledger: the latest of the succession that evidence backs.
+    """The champion by the ledger: the latest of the succession that evidence backs."""
+    return standing_by(model, read_lines(model), keys)
+
+
+def standing_by(model: Registered, lines: Sequence[Line], keys: Sequence[Ed25519PublicKey]) -> Standing:
+    """The champion by these lines of the ledger.
 
     The ledger is read before the aliases: whoever moves an alias has written to the ledger first.
     """
-    counted = chain(read_lines(model))
+    counted = chain(lines)
     trusted = tuple(line for line in counted if not distrust(model.name, line, keys))
     champion, rejected = latest_backed(model, succession(trusted)[::-1], keys)
     strange = [Rejected(line, distrust(model.name, line, keys)) for line in champions(counted) if line not in trusted]
