@@ -24,11 +24,10 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(autouse=True)
 def patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Few tries, close together, and a time limit that a hanging request exceeds."""
+    """Few tries, close together."""
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", "0")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_BACKOFF_JITTER", "0")
-    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "2")
 
 
 def behind(room: Any, proxy: Any) -> Any:
@@ -94,8 +93,12 @@ def whole() -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("fault", ["500", "429", "refuse", "lose", "hang"])
-def test_every_seventh_request_fails_once_and_all_is_there_once(served: Any, fault: str, proxies: Any) -> None:
+def test_every_seventh_request_fails_once_and_all_is_there_once(
+    served: Any, fault: str, proxies: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     every = 7 if fault != "hang" else 15
+    if fault == "hang":  # after which the client gives up; a busy machine may take seconds to answer what is answered
+        monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "5")
 
     def bad(_: str, __: str, number: int) -> str | None:
         return fault if number % every == every - 1 else None
