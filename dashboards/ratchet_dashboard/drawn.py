@@ -1,8 +1,8 @@
 """The library's own pages: the profile of a version, and two versions side by side. Each is drawn once and kept."""
 
 import threading
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,24 +22,32 @@ from ratchet_dashboard.origin import Origin, registered
 if TYPE_CHECKING:
     import pyarrow as pa
 
-AT_ONCE = 2  # pages that are drawn at the same time, whoever asks
+AT_ONCE = 2  # pages that are drawn, and versions whose files are fetched, at the same time, whoever asks
 LARGEST_UNPACKED = 2048 * MIB  # of attempts, in memory
 ROWS_AT_ONCE = 4096  # while they are counted
 PAGE_FILE = "page.html"
 
 
 class Drawing:
-    """Draws pages, few at a time, and keeps them under the digests of what they show."""
+    """Draws pages, few at a time, and keeps them under the digests of what they show.
+
+    Files are fetched before a turn at drawing is taken, so that a slow store keeps nobody else's page waiting.
+    """
 
     def __init__(self, origin: Origin, cache: Cache) -> None:
         self.origin = origin
         self.cache = cache
-        self._turn = threading.BoundedSemaphore(AT_ONCE)
+        self._draws, self._fetches = threading.BoundedSemaphore(AT_ONCE), threading.BoundedSemaphore(AT_ONCE)
 
     def profile(self, version: Version, evidence: Evidence) -> str:
         """The profile's page as the library draws it."""
         found = _shown(version, evidence)
-        return self._kept(f"profile {_digest(evidence)}", lambda: profile_page(found))
+
+        def draw() -> str:
+            with _turn(self._draws):
+                return profile_page(found)
+
+        return self._kept(f"profile {_digest(evidence)}", draw)
 
     def comparison(self, name: str, before: tuple[Version, Evidence], after: tuple[Version, Evidence]) -> str:
         """The comparison's page as the library draws it: the first of the two is what came before."""
@@ -50,12 +58,7 @@ class Drawing:
 
     def _kept(self, key: str, draw: Callable[[], str]) -> str:
         def make(folder: Path) -> None:
-            if not self._turn.acquire(timeout=PATIENCE_S):
-                raise Busy("other pages are being drawn", next="look again in a moment")
-            try:
-                (folder / PAGE_FILE).write_text(draw(), encoding="utf-8")
-            finally:
-                self._turn.release()
+            (folder / PAGE_FILE).write_text(draw(), encoding="utf-8")
 
         with self.cache.entry(key, make) as folder:
             return (folder / PAGE_FILE).read_text(encoding="utf-8")
@@ -66,18 +69,30 @@ class Drawing:
                 stack.enter_context(self.cache.entry(f"files {_digest(side[1])}", self._fetching(name, *side)))
                 for side in sides
             ]
-            try:
-                return comparison_page(compare(earlier, later))
-            except InputError as error:  # without the places in the cache that it names
-                raise Unfit(f"the two versions can't be compared: {error.found}") from None
+            with _turn(self._draws):
+                try:
+                    return comparison_page(compare(earlier, later))
+                except InputError as error:  # without the places in the cache that it names
+                    raise Unfit(f"the two versions can't be compared: {error.found}") from None
 
     def _fetching(self, name: str, version: Version, evidence: Evidence) -> Callable[[Path], None]:
         def fetch(folder: Path) -> None:
-            with registered(self.origin, name) as model, reading_files(model, version):
-                fetch_profile(model, version.number, version.source, _digest(evidence), folder, LARGEST_PROFILE)
-            _require_unpacked(folder / ATTEMPTS_FILE, version)
+            with _turn(self._fetches):
+                with registered(self.origin, name) as model, reading_files(model, version):
+                    fetch_profile(model, version.number, version.source, _digest(evidence), folder, LARGEST_PROFILE)
+                _require_unpacked(folder / ATTEMPTS_FILE, version)
 
         return fetch
+
+
+@contextmanager
+def _turn(turns: threading.BoundedSemaphore) -> Iterator[None]:
+    if not turns.acquire(timeout=PATIENCE_S):
+        raise Busy("too much is being fetched and drawn", next="look again in a moment")
+    try:
+        yield
+    finally:
+        turns.release()
 
 
 def _shown(version: Version, evidence: Evidence) -> Profile:

@@ -5,9 +5,11 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +17,11 @@ import pytest
 from starlette.testclient import TestClient
 
 from ratchet.cli import invoke as ratchet
+from ratchet_dashboard import drawn
 from ratchet_dashboard.app import make_app
+from ratchet_dashboard.cache import Busy
 from ratchet_dashboard.origin import Origin
+from ratchet_dashboard.queries import read_versions
 from ratchet_dashboard.serve import require_root_path
 
 REVIEW = "/models/solver/versions/3"
@@ -78,6 +83,35 @@ def test_an_address_that_is_taken_is_one_line(capsys: pytest.CaptureFixture[str]
 
 def test_a_root_path_is_taken_without_its_last_slash() -> None:
     assert [require_root_path(text) for text in ("", "/", "/ratchet/", "/a/b")] == ["", "", "/ratchet", "/a/b"]
+
+
+def test_a_store_that_is_slow_keeps_no_page_waiting_whose_files_are_there(
+    loop: Any, cache: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    origin = Origin(loop.tracking_uri, (loop.public_key,), loop.reviewers)
+    first, last = read_versions(origin, "solver", "1", "3")
+    asked, there = threading.Event(), threading.Event()
+    fetch = drawn.fetch_profile
+
+    def fetch_slowly(*given: Any) -> Path:
+        asked.set()
+        there.wait(60)
+        return fetch(*given)
+
+    monkeypatch.setattr(drawn, "fetch_profile", fetch_slowly)
+    monkeypatch.setattr(drawn, "AT_ONCE", 1)
+    monkeypatch.setattr(drawn, "PATIENCE_S", 0.1)
+    drawing = drawn.Drawing(origin, cache)
+    with ThreadPoolExecutor() as pool:
+        comparison = pool.submit(drawing.comparison, "solver", first, last)
+        try:
+            assert asked.wait(60)
+            assert "What more attempts reach" in drawing.profile(*last)
+            with pytest.raises(Busy, match="look again in a moment"):  # fetching has turns too
+                drawing.comparison("solver", last, first)
+        finally:
+            there.set()
+        assert "</html>" in comparison.result(60)
 
 
 @pytest.fixture(scope="module")
