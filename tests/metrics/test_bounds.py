@@ -1,10 +1,11 @@
+import itertools
 import math
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy import stats
+from scipy import integrate, special, stats
 
 from ratchet.metrics import bounds
 from ratchet.metrics.bounds import lower_bound, p_at_least, p_at_most, problems_needed, upper_bound
@@ -41,6 +42,48 @@ def test_different_coefficients_agree_with_the_partial_fractions_of_a_hypoexpone
     a = np.append(values, floor) - threshold
     above = sum(math.prod(x / (x - y) for y in a if y != x) for x in a if x > 0.0)
     assert p_at_most(values, threshold, floor) == pytest.approx(1.0 - above, rel=1e-10)
+
+
+@pytest.mark.parametrize("n", [100, 500, 2000, 10_000])
+@pytest.mark.parametrize("wins", [1, 3, 5, 10])
+def test_a_few_wins_among_many_problems_agree_with_an_integral_over_the_wins(n: int, wins: int) -> None:
+    # n problems as before, some won, the unseen one lost: P(mean weight <= t) = P((1 - t) G_wins <= A) with the sum
+    # A = t G_n + (1 + t) E. Given y, P(A > y) = P(t G_n > y) + e^(-y / (1 + t)) E[e^(t G_n / (1 + t)); t G_n <= y]
+    # by hand, and the density of G_wins is integrated over. Here small coefficients outweigh the few large ones.
+    values = np.repeat([1.0, 0.0], [wins, n])
+    for t in (1e-5, 1e-4, 5e-4, 1e-3, 3e-3):
+
+        def above(y: float, t: float = t) -> float:
+            under = special.gammainc(n, y * (1.0 / t - 1.0 / (1.0 + t)))
+            with np.errstate(divide="ignore"):
+                return special.gammaincc(n, y / t) + np.exp(np.log(under) + n * math.log1p(t) - y / (1.0 + t))
+
+        ends = sorted([0.0, 0.5 * n * t, 0.9 * n * t, n * t, 1.1 * n * t, 1.5 * n * t, wins, 5.0 * wins + 20.0, 160.0])
+        exact = sum(
+            integrate.quad(lambda g: stats.gamma.pdf(g, wins) * above((1.0 - t) * g), low, high, epsrel=1e-11)[0]  # noqa: B023
+            for low, high in itertools.pairwise(ends)
+        )
+        assert p_at_most(values, t, -1.0) == pytest.approx(exact, rel=1e-8)
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from([-1.0, -0.25, -0.1, 0.1, 0.125, 1.0]), st.integers(1, 60)), max_size=4),
+    st.integers(0, 30_000),
+    st.sampled_from([1e-6, 1e-5, 1e-4, 1e-3, 1e-2]),
+)
+@settings(max_examples=150, deadline=None)
+def test_whatever_changed_p_rises_with_the_threshold_and_the_bounds_are_where_it_is_alpha(
+    changed: list[tuple[float, int]], same: int, spread: float
+) -> None:
+    values = np.repeat([value for value, _ in changed] + [0.0], [count for _, count in changed] + [same])
+    if not len(values):
+        return
+    thresholds = values.mean() + spread * np.linspace(-3.0, 3.0, 13)
+    p = [p_at_most(values, float(threshold), -1.0) for threshold in thresholds if -1.0 <= threshold <= 1.0]
+    assert all(0.0 <= one <= 1.0 for one in p) and all(one <= two + 1e-9 for one, two in itertools.pairwise(p))
+    low = lower_bound(values, -1.0, 0.05)
+    if values.min() > -1.0 or values.max() > -1.0:
+        assert p_at_most(values, low, -1.0) == pytest.approx(0.05, rel=1e-5)
 
 
 @pytest.mark.parametrize("threshold", [-0.4, -0.2, -0.1, -0.05])
@@ -175,5 +218,5 @@ def test_bounds_and_p_values_tell_the_same_story(listed: list[float], threshold:
 def test_the_precision_does_not_hang_on_the_step(monkeypatch: pytest.MonkeyPatch) -> None:
     values = np.random.default_rng(0).beta(0.3, 0.3, 200) - np.random.default_rng(1).beta(0.3, 0.3, 200)
     coarse = p_at_most(values, -0.08, -1.0)
-    monkeypatch.setattr(bounds, "_STEP", 0.05)
+    monkeypatch.setattr(bounds, "_STEPS", (0.025,))
     assert p_at_most(values, -0.08, -1.0) == pytest.approx(coarse, rel=1e-9)

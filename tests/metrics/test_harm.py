@@ -1,5 +1,6 @@
 """The p-value of harm: between half of Gaffke's and the whole of it, and right about gains that did not show."""
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -107,3 +108,19 @@ def test_clusters_and_relative_changes_keep_gaffkes() -> None:
     relative = RelativeMean(np.array([0.2, 0.5, 0.3]), np.array([0.6, 0.5, 0.9]))
     assert p_of_harm(relative, -0.1, rising=False) == relative.p_at_least(-0.1)
     assert p_of_harm(relative, 0.1, rising=True) == relative.p_at_most(0.1)
+
+
+@pytest.mark.parametrize(("losses", "size"), [(30, 1.0), (60, 0.25), (16, 1.0)])
+def test_sparse_losses_among_many_problems_are_weighed_between_half_and_the_whole_of_drawn_weights(
+    losses: int, size: float
+) -> None:
+    # 2,000 problems, a margin of half a point. Gaffke's p-value is the chance that the mean under Dirichlet weights is
+    # no worse, with the unseen problem wholly gained: sums of exponential variables, drawn a kind at a time.
+    number, margin, draws = 2000, -0.005, 2_000_000
+    generator = np.random.default_rng(7)
+    kinds = ((0.0, number - losses), (-size, losses), (1.0, 1))
+    drawn = np.mean(sum((value - margin) * generator.standard_gamma(count, draws) for value, count in kinds) >= 0.0)
+    error = 4.5 * math.sqrt(drawn * (1.0 - drawn) / draws) + 1e-6
+    values = np.repeat([0.0, -size], [number - losses, losses])
+    assert 0.5 * (drawn - error) <= p_of_harm(PairedMean(values), margin, False) <= drawn + error
+    assert PairedMean(values).p_at_least(margin) == pytest.approx(drawn, abs=error)

@@ -14,6 +14,7 @@ import functools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,8 +28,11 @@ MOST_PROBLEMS = 10_000_000  # no estimate of the problems needed looks further t
 _LEAST_P, _LEAST_REST = 1e-300, 1e-16  # p-values and 1 - p that still have a probit
 _NEGLIGIBLE = 1e-13  # of the sum, below which the rest of an integral is left out
 _TINY = 1e-100  # beside the largest coefficient of a sum: left out
-_STEP = 0.2  # the integral's error is about e^(-6 / step), relative
-_NODES_AT_ONCE = 16
+_BENDS = (1.0, -1.0, -0.25, 0.25, 0.0)  # of a path, in parts of what the steepest descent has
+_STEPS = tuple(0.1 / 2**i for i in range(12))  # the first is enough, but for extremes
+_AGREEMENT = 1e-7  # of a sum with that of twice the step: its own error is far less
+_ROUNDING = 1e-9  # of a logarithm
+_NODES_AT_ONCE = 32  # an even number
 _SADDLE_PRECISION = 1e-3  # of log c: any c gives the same integral, and near the best one it is short
 
 
@@ -92,7 +96,7 @@ def problems_needed(
     mean = weighed_mean(values, floor, clusters)
     if mean.p(threshold, most) > alpha:
         return None
-    log_ratio = root(lambda r: mean.p(threshold, math.exp(r)) - alpha, -20.0, math.log(most))
+    log_ratio = root(lambda r: mean.p(threshold, math.exp(r)) - alpha, -math.log(len(values)), math.log(most))
     return math.ceil(math.exp(log_ratio) * len(values))
 
 
@@ -205,23 +209,44 @@ def _slope(a: Floats, counts: Floats, s: float) -> float:
 def _path_integral(x: Floats, counts: Floats) -> float:
     """1/(2 pi i) * the integral of prod (1 - x_j z)^-counts_j upwards through z = 0, where it has its saddle point.
 
-    The path z(u) = width (i sinh u - bend (cosh u - 1)) is a hyperbola that follows the steepest descent to third order
-    and stays clear of the poles, which lie on the real axis; the trapezoid rule in u converges geometrically.
+    The path follows the steepest descent to third order. Far from the saddle many small coefficients may outweigh the
+    few large ones that bend it there, and the integrand would rise without bound: then the path is bent the other way,
+    or less. On the straight one it never rises. The step is halved until the sum stands still.
     """
     width = 1.0 / math.sqrt(float((counts * x**2).sum()))
-    bend = -2.0 / 3.0 * float((counts * (x * width) ** 3).sum())
-    total, first = 0.5 * width, 1
+    steepest = -2.0 / 3.0 * float((counts * (x * width) ** 3).sum())
+    for step, share in product(_STEPS, _BENDS):
+        sums = _trapezoid(x, counts, width, share * steepest, step)
+        if sums is not None and abs(sums[0] - sums[1]) <= _AGREEMENT * abs(sums[0]):
+            return sums[0] / math.pi
+    raise ArithmeticError(f"no path of an integral converged: x = {x!r}, counts = {counts!r}")
+
+
+def _trapezoid(x: Floats, counts: Floats, width: float, bend: float, step: float) -> tuple[float, float] | None:
+    """The integral by this step and by twice as long a one; None where the integrand rises on the way.
+
+    The path z(u) = width (i sinh u - bend (cosh u - 1)) is a hyperbola that stays clear of the poles, which lie on the
+    real axis; the trapezoid rule in u converges geometrically. Once the integrand is negligible the rest of the path is
+    left out: from there it might as well go straight up, where the integrand falls further.
+    """
+    total, even, before, first = 0.5 * width, 0.5 * width, 0.0, 1
     while True:  # one half of the path: the other is its mirror image
-        u = _STEP * np.arange(first, first + _NODES_AT_ONCE)
+        u = step * np.arange(first, first + _NODES_AT_ONCE)
         z = width * (1j * np.sinh(u) - bend * (np.cosh(u) - 1.0))
         direction = width * (np.cosh(u) + 1j * bend * np.sinh(u))  # z'(u) / i
         real, imaginary = 1.0 - np.outer(z.real, x), np.outer(-z.imag, x)  # apart: four times as fast as complex logs
-        logs = 0.5 * (np.log(real**2 + imaginary**2) @ counts) + 1j * (np.arctan2(imaginary, real) @ counts)
-        terms = np.exp(-logs) * direction
-        total += float(terms.real.sum())
-        if abs(terms[-1]) < _NEGLIGIBLE * abs(total):
-            return total * _STEP / math.pi
-        first += _NODES_AT_ONCE
+        falls = 0.5 * (np.log(real**2 + imaginary**2) @ counts)  # by how much, on a logarithmic scale
+        terms = np.exp(np.minimum(-falls, 0.0) - 1j * (np.arctan2(imaginary, real) @ counts)) * direction
+        sums = total + np.cumsum(terms.real)
+        rises = np.diff(falls, prepend=before) < -_ROUNDING
+        ends = rises | (np.abs(terms) < _NEGLIGIBLE * np.abs(sums))
+        end = int(ends.argmax()) if ends.any() else _NODES_AT_ONCE - 1
+        even += float(terms.real[1 : end + 1 : 2].sum())
+        if rises[end]:
+            return None
+        if ends[end]:
+            return float(sums[end]) * step, 2.0 * even * step
+        total, before, first = float(sums[end]), float(falls[end]), first + _NODES_AT_ONCE
 
 
 def root(function: Callable[[float], float], low: float, high: float, precision: float = 1e-12) -> float:
