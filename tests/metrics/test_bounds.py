@@ -184,10 +184,17 @@ def test_unchanged_problems_need_log_alpha_over_log_of_one_minus_the_margin() ->
     assert problems_needed(np.zeros(4000), -0.03, -1.0, 0.05) == 99
 
 
-def test_the_problems_needed_do_decide_and_a_tenth_less_do_not() -> None:
-    values = np.random.default_rng(3).choice([-0.5, 0.0, 0.5], 100)
-    values[:2] = -1.0
-    threshold = values.mean() - 0.03
+@pytest.mark.parametrize(
+    ("values", "margin"),
+    [
+        (np.append([-1.0, -1.0], np.random.default_rng(3).choice([-0.5, 0.0, 0.5], 98)), 0.03),
+        (np.repeat([-1.0, 0.0, 1.0], [1, 96, 3]), 0.01),
+        (np.append([1.0, -1.0], np.random.default_rng(4).normal(0.0, 1e-3, 98)), 0.01),
+    ],
+    ids=["dense", "sparse", "noise beside a gain and a loss"],
+)
+def test_the_problems_needed_do_decide_and_a_tenth_less_do_not(values: np.ndarray, margin: float) -> None:
+    threshold = values.mean() - margin
     needed = problems_needed(values, threshold, -1.0, 0.05)
     assert needed is not None
     enough, too_few = np.tile(values, math.ceil(needed / 100)), np.tile(values, math.floor(0.9 * needed / 100))
@@ -196,6 +203,7 @@ def test_the_problems_needed_do_decide_and_a_tenth_less_do_not() -> None:
 
 def test_no_number_of_problems_helps_where_the_mean_is_not_above_the_threshold() -> None:
     assert problems_needed(np.array([-0.1, -0.1]), -0.1, -1.0, 0.05) is None
+    assert problems_needed(np.array([-0.1, -0.1]), -1.0, -1.0, 0.05) == 1  # something above the floor was seen
 
 
 @settings(max_examples=60, deadline=None)

@@ -92,11 +92,15 @@ def problems_needed(
     """
     if not len(values) or values.sum() <= threshold * len(values):
         return None
+    if threshold <= floor:
+        return 1
     most = MOST_PROBLEMS / len(values)
     mean = weighed_mean(values, floor, clusters)
     if mean.p(threshold, most) > alpha:
         return None
-    log_ratio = root(lambda r: mean.p(threshold, math.exp(r)) - alpha, -math.log(len(values)), math.log(most))
+    log_ratio = root(
+        lambda r: mean.p(threshold, math.exp(r)) - alpha, mean.fewest(threshold, alpha), math.log(most), 1e-9
+    )
     return math.ceil(math.exp(log_ratio) * len(values))
 
 
@@ -118,6 +122,14 @@ class Weighed:
         return _chance_not_positive(
             np.append(self.tops - ratio * self.bottoms, rest), np.append(copies * self.counts, 1.0)
         )
+
+    def fewest(self, ratio: float, alpha: float) -> float:
+        """The logarithm of a number of copies with which the p-value is not below alpha yet.
+
+        Were all N units as good as the best: P(best G_N <= worst E) = (1 + best / worst)^-N.
+        """
+        best, worst = float((self.tops - ratio * self.bottoms).max()), ratio * self.unseen[1] - self.unseen[0]
+        return math.log(-math.log(alpha) / math.log1p(best / worst) / float(self.counts.sum()))
 
 
 def weighed_mean(values: Floats, floor: float, clusters: Integers | None) -> Weighed:
