@@ -30,7 +30,7 @@ MIB = 2**20
 VERDICT_FILE, POLICY_FILE = "verdict.json", "policy.yaml"
 LARGEST: Mapping[str, int | None] = {VERDICT_FILE: 4 * MIB, PROFILE_FILE: 16 * MIB, POLICY_FILE: MIB}
 LARGEST_PROFILE: Mapping[str, int | None] = {PROFILE_FILE: 16 * MIB, ATTEMPTS_FILE: 256 * MIB}
-# of a version's files; what fetches from any host that a version names is left out
+# of a version's files
 PLACES = ("", "file", "mlflow-artifacts", "s3")
 HOLDS, NOT_CHECKED = "holds", "not checked"
 AGAIN = "put the version forward again with `ratchet promote`"
@@ -81,7 +81,7 @@ def reading_files(model: Registered, version: Version) -> Iterator[None]:
     """Around what fetches files of the version: `Unfit` where nothing is fetched from there, or it can't be."""
     said = f"the files of version {version.number} can't be read"
     try:
-        require_place(version.source, model.tracking_uri)
+        require_place(version.source)
         yield
     except failures():
         raise Unfit(f"{said}: the store does not give them", next="look at its log, and again later") from None
@@ -89,14 +89,13 @@ def reading_files(model: Registered, version: Version) -> Iterator[None]:
         raise Unfit(f"{said}: {error.found}", expected=error.expected, next=error.next) from None
 
 
-def require_place(source: str, tracking_uri: str) -> None:
-    """Refuse files on a host that the version names: it would be sent this server's credentials."""
+def require_place(source: str) -> None:
+    """Refuse what fetches from any host that a version names; of MLflow's own scheme `ratchet.registry.files` does."""
     try:
-        where = urlsplit(source)
+        scheme = urlsplit(source).scheme
     except ValueError:
-        where = urlsplit("unreadable:")
-    own = ("", urlsplit(tracking_uri).netloc.rpartition("@")[2])
-    if where.scheme not in PLACES or (where.scheme == "mlflow-artifacts" and where.netloc not in own):
+        scheme = "unreadable"
+    if scheme not in PLACES:
         raise Unfit("they lie where the dashboard does not read", expected="a store of MLflow's own, or a bucket")
 
 

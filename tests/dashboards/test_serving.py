@@ -170,3 +170,19 @@ def test_a_page_asks_mlflow_as_often_for_a_hundred_versions_as_for_three(
         page = client.get("/models/many").text
         assert "1 to 50 of 100 versions" in page and "versions=2" in page
         assert "51 to 100 of 100 versions" in client.get("/models/many?versions=2").text
+
+
+@pytest.mark.slow
+def test_a_version_whose_files_lie_on_another_host_says_so_and_that_host_hears_nothing(
+    loop: Any, cache: Any, mlflow_port: int
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        other.settimeout(0.0)
+        host = f"127.0.0.1:{other.getsockname()[1]}"
+        loop.client.create_registered_model("elsewhere")
+        version = loop.client.create_model_version("elsewhere", f"mlflow-artifacts://{host}/x", await_creation_for=0)
+        loop.client.set_model_version_tag("elsewhere", version.version, "ratchet.verdict_digest", f"sha256:{64 * '0'}")
+        client = TestClient(make_app(Origin(f"http://127.0.0.1:{mlflow_port}", (loop.public_key,)), cache))
+        assert f"its files lie at {host}; if that is MLflow too" in client.get("/models/elsewhere/versions/1").text
+        with pytest.raises(BlockingIOError):
+            other.accept()

@@ -4,6 +4,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import SplitResult, urlsplit
 
 from ratchet.errors import InputError
 
@@ -56,7 +57,30 @@ def repository(model: "Registered", source: str) -> Any:
     from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
     _require_mounted(source)
-    return get_artifact_repository(source, tracking_uri=model.tracking_uri)
+    store = get_artifact_repository(source, tracking_uri=model.tracking_uri)
+    _require_own_host(store, model.tracking_uri)
+    return store
+
+
+def _require_own_host(store: Any, tracking_uri: str) -> None:
+    """Refuse files that are asked of another host than MLflow's: its client would send that host our credentials.
+
+    Whoever may register a version says where its files lie, outright or by naming a run (`runs:`) or a model.
+    """
+    while hasattr(store, "repo"):
+        store = store.repo
+    there, own = urlsplit(store.artifact_uri), urlsplit(tracking_uri)
+    if there.scheme in ("http", "https") and _host(there) != _host(own):
+        raise InputError(
+            f"its files lie at {_host(there)}",
+            where="a version in MLflow",
+            expected="MLflow's own server, or a bucket",
+            next="if that is MLflow too, reach MLflow by that name",
+        )
+
+
+def _host(url: SplitResult) -> str:
+    return url.netloc.rpartition("@")[2].lower()
 
 
 def _require_mounted(source: str) -> None:
