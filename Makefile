@@ -22,7 +22,7 @@ $(INSTALLED): requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Ratchet needs Python 3.11 or later; say which with make PYTHON=..."; exit 1; }
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.13.8
-	$(UV) pip install --quiet --python $(BIN)/python -r requirements.txt
+	$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python -r requirements.txt
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps -e .
 	@touch $@
 
@@ -30,14 +30,14 @@ vllm: $(VLLM) ## vLLM for processors, into .venv-vllm (the tests of the sampling
 
 $(VLLM): components/images/sample/requirements-cpu.txt $(INSTALLED)
 	$(UV) venv --quiet --clear --python $(BIN)/python .venv-vllm
-	$(UV) pip install --quiet --no-deps --python .venv-vllm/bin/python -r components/images/sample/requirements-cpu.txt
+	$(UV) pip install --quiet --compile-bytecode --no-deps --python .venv-vllm/bin/python -r components/images/sample/requirements-cpu.txt
 	$(UV) pip install --quiet --no-deps --python .venv-vllm/bin/python -e .
 	@touch $@
 
 gym: $(GYM) ## reasoning-gym, into .venv (one of its packages needs a C compiler)
 
 $(GYM): requirements-gym.txt $(INSTALLED)
-	$(UV) pip install --quiet --python $(BIN)/python -r requirements-gym.txt
+	$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python -r requirements-gym.txt
 	@touch $@
 
 quickstart: $(INSTALLED) ## a whole self-improvement run on this machine, to a verdict (another one: SEED=1)
