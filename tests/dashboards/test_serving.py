@@ -180,9 +180,14 @@ def test_a_version_whose_files_lie_on_another_host_says_so_and_that_host_hears_n
         other.settimeout(0.0)
         host = f"127.0.0.1:{other.getsockname()[1]}"
         loop.client.create_registered_model("elsewhere")
-        version = loop.client.create_model_version("elsewhere", f"mlflow-artifacts://{host}/x", await_creation_for=0)
-        loop.client.set_model_version_tag("elsewhere", version.version, "ratchet.verdict_digest", f"sha256:{64 * '0'}")
-        client = TestClient(make_app(Origin(f"http://127.0.0.1:{mlflow_port}", (loop.public_key,)), cache))
-        assert f"its files lie at {host}; if that is MLflow too" in client.get("/models/elsewhere/versions/1").text
-        with pytest.raises(BlockingIOError):
-            other.accept()
+        try:
+            source = f"mlflow-artifacts://{host}/x"
+            version = loop.client.create_model_version("elsewhere", source, await_creation_for=0)
+            tag = "ratchet.verdict_digest", f"sha256:{64 * '0'}"
+            loop.client.set_model_version_tag("elsewhere", version.version, *tag)
+            client = TestClient(make_app(Origin(f"http://127.0.0.1:{mlflow_port}", (loop.public_key,)), cache))
+            assert f"its files lie at {host}; if that is MLflow too" in client.get("/models/elsewhere/versions/1").text
+            with pytest.raises(BlockingIOError):
+                other.accept()
+        finally:
+            loop.client.delete_registered_model("elsewhere")
